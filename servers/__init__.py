@@ -1,0 +1,1 @@
+"""The bookstore's three servers: catalog, order and frontend."""

@@ -1,0 +1,1 @@
+"""What the shop is about: books, sales, orders and their rules. Standard library only."""

@@ -1,0 +1,79 @@
+"""The ledger: the append-only, numbered list of everything that happened to books.
+
+The ledger is the only commit point of a sale. Rows are made by ``servers.catalog``;
+the order server mirrors the row that decided an order and answers from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a ledger row records."""
+
+    ADDED = "added"
+    EDITED = "edited"
+    RECEIVED = "received"
+    DELETED = "deleted"
+    SOLD = "sold"
+    RETURNED = "returned"
+    REFUSED = "refused"
+    VOID = "void"
+
+
+DECISIONS = frozenset({Kind.SOLD, Kind.REFUSED, Kind.VOID})
+"""The kinds that decide an order; an order id has at most one of them, for ever."""
+
+CHANGES = frozenset(Kind) - {Kind.REFUSED, Kind.VOID}
+"""The kinds that change a book and so carry ``version_after`` and ``stock_after``."""
+
+REENTERED = "entered again: the ledger had lost it"
+"""The reason of what a repair entered again because the orders still knew it."""
+
+CORRECTION = "correction: copies sold before the catalog was restored"
+"""The reason of copies received by a repair, so that a sale can be entered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger.
+
+    ``change`` is what was added to the stock (a sale of two copies: -2). ``quantity``,
+    ``asked_version`` and ``asked_max_price_minor`` are what a customer asked for.
+    ``unit_price_minor`` is the price per copy at that moment. Of a refusal, ``reason`` is
+    the code of the error that says why, and ``version_seen`` and ``stock_seen`` are the
+    book as the decision found it; of a sale that was entered again they are what its
+    customer had been told.
+    """
+
+    number: int
+    kind: Kind
+    book_id: int
+    at_ms: int
+    change: int = 0
+    version_after: int | None = None
+    stock_after: int | None = None
+    title: str | None = None
+    unit_price_minor: int | None = None
+    order_id: str | None = None
+    fingerprint: str | None = None
+    quantity: int | None = None
+    asked_version: int | None = None
+    asked_max_price_minor: int | None = None
+    reason: str | None = None
+    version_seen: int | None = None
+    stock_seen: int | None = None
+
+    def as_told(self) -> Entry:
+        """Return this entry as its customer was told: a sale entered again keeps its answer."""
+        if self.kind is not Kind.SOLD or self.version_seen is None:
+            return self
+        return replace(
+            self,
+            version_after=self.version_seen,
+            stock_after=self.stock_seen,
+            version_seen=None,
+            stock_seen=None,
+        )

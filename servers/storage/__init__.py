@@ -1,0 +1,1 @@
+"""Rows without books: one seam for databases, and SQLite behind it."""
