@@ -1,0 +1,1 @@
+"""HTTP without books: routes, bodies, errors, batches, doors, logs and metrics."""

@@ -1,0 +1,186 @@
+"""Bodies, queries and headers in, checked against their types before anything else runs.
+
+Each function refuses with one of ``servers.domain.errors`` and never repeats what the
+caller sent. Public bodies are read with care (duplicate keys, depth, NaN); the batches
+between servers are made by our own encoder and are decoded in one step.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from servers.domain.errors import InvalidRequest, VersionRequired
+from servers.domain.limits import MAX_ID, MAX_KEY_CHARACTERS, MIN_KEY_CHARACTERS
+from servers.web.limits import MAX_JSON_DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
+_ETAG = re.compile(r'"([1-9][0-9]{0,18})"\Z')
+_FIELD = re.compile(r"at `\$\.?([A-Za-z0-9_.\[\]]*)`")
+_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?\Z")
+
+
+def decode_body(body: bytes, kind: type[T]) -> T:
+    """Return a JSON object as ``kind``, a msgspec struct that forbids unknown fields.
+
+    Raises `InvalidRequest` naming the field. Refused besides what the struct says:
+    broken UTF-8, anything but one object, duplicate keys, NaN and Infinity, nesting
+    deeper than `MAX_JSON_DEPTH`.
+    """
+    try:
+        text = body.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        _refuse("The body must be UTF-8.")
+    except (ValueError, RecursionError):
+        _refuse("The body must be one well-formed JSON object.")
+    if not isinstance(value, dict):
+        _refuse("The body must be one JSON object, for example {}.")
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(value) > MAX_JSON_DEPTH:
+        _refuse(f"The body must not nest deeper than {MAX_JSON_DEPTH} levels.")
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _field_error(str(error), kind) from None
+
+
+def decode_query(raw: str, kind: type[T]) -> T:
+    """Return a query string as ``kind``; each parameter may stand once and must be known."""
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, strict_parsing=bool(raw), errors="strict")
+    except ValueError:
+        _refuse("The query must be well-formed UTF-8, percent-encoded.")
+    values: dict[str, object] = dict(pairs)
+    if len(values) != len(pairs):
+        _refuse("A query parameter must not be given twice.")
+    for name in _integer_fields(kind):  # type: ignore[arg-type]  # a class is hashable
+        text = values.get(name)
+        if isinstance(text, str) and _NUMBER.match(text):
+            values[name] = int(text)
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise _field_error(str(error), kind) from None
+
+
+def parse_if_match(values: Sequence[str], *, any_allowed: bool) -> int | None:
+    """Return the version of an ``If-Match`` header; None means any (``*``).
+
+    Raises `VersionRequired` where it is absent (RFC 6585 §3) and `InvalidRequest` for a
+    weak tag, a list or nonsense. A well-formed tag that we never gave is nonsense too.
+    """
+    if not values:
+        example = ' or "*"' if any_allowed else ""
+        detail = f'Send If-Match with the version that you read, for example "7"{example}.'
+        raise VersionRequired(detail, header="If-Match")
+    if len(values) == 1 and values[0] == "*" and any_allowed:
+        return None
+    match = _ETAG.match(values[0]) if len(values) == 1 else None
+    if match is None or int(match[1]) > MAX_ID:
+        detail = 'If-Match must be one strong version in quotes, for example "7".'
+        raise InvalidRequest(detail, header="If-Match")
+    return int(match[1])
+
+
+def parse_key(values: Sequence[str]) -> str | None:
+    """Return the idempotency key of a request, or None where there is none."""
+    if not values:
+        return None
+    key = values[0]
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    good = len(values) == 1 and _KEY.match(key) is not None
+    if not good or not MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS:
+        detail = (
+            f"Idempotency-Key must stand once and have {MIN_KEY_CHARACTERS} or more printable "
+            f"ASCII characters, {MAX_KEY_CHARACTERS} at most, for example $(uuidgen)."
+        )
+        raise InvalidRequest(detail, header="Idempotency-Key")
+    return key
+
+
+def make_cursor(list_name: str, position: object) -> str:
+    """Return an opaque cursor that only the list of this name takes back."""
+    text = f"{_tag(list_name)}{position}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(list_name: str, cursor: str) -> str:
+    """Return the position in a cursor. Raises `InvalidRequest` for one of another list."""
+    try:
+        text = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode("ascii")
+    except ValueError:
+        text = ""
+    tag = _tag(list_name)
+    if not text.startswith(tag) or make_cursor(list_name, text[len(tag) :]) != cursor:
+        detail = "`cursor` must be one that this list gave in its Link header."
+        raise InvalidRequest(detail, field="cursor")
+    return text[len(tag) :]
+
+
+def _tag(list_name: str) -> str:
+    return sha256(list_name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError
+    return fields
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _depth(value: object) -> int:
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend((child, depth + 1) for child in item.values())
+        elif isinstance(item, list):
+            waiting.extend((child, depth + 1) for child in item)
+        else:
+            continue
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise InvalidRequest(detail)
+
+
+@lru_cache(maxsize=64)
+def _integer_fields(kind: type) -> tuple[str, ...]:
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101  # a query type is a struct
+    return tuple(field.encode_name for field in info.fields if "IntType" in repr(field.type))
+
+
+def _field_error(message: str, kind: type) -> InvalidRequest:
+    """Say which field is wrong; msgspec's own words name types, never values."""
+    known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) or "none"
+    if "unknown field" in message:
+        return InvalidRequest(f"A field is not known here. Known fields: {known}.")
+    match = _FIELD.search(message)
+    field = match[1] if match else ""
+    if "missing required field" in message:
+        name = message.split("`")[1]
+        return InvalidRequest(f"The field `{name}` is missing.", field=name)
+    said = message.split(" - at ", maxsplit=1)[0]
+    return InvalidRequest(f"`{field}`: {said[:1].lower()}{said[1:]}.", field=field)

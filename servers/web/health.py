@@ -1,0 +1,137 @@
+"""Alive and ready: ``/livez``, ``/readyz``, ``/metrics``, and watching another server.
+
+Alive says that the process answers. Ready says that it can do its work now, and names
+what it waits for. A server that is not ready is not waited for by others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from servers.domain.errors import Unavailable
+from servers.web.answers import answer, problem
+from servers.web.hop import HopError
+from servers.web.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from servers.web.answers import Answer
+    from servers.web.call import Call
+    from servers.web.hop import Hop
+    from servers.web.metrics import Metrics
+
+    Check = Callable[[], Awaitable[str | None]]
+
+_CHECK_S = 1.0
+_CHECK_AGAIN_S = 0.05
+_CHECK_TIMEOUT_S = 1.0
+
+
+class Health:
+    """Answers the health routes of one server.
+
+    ``checks`` has, by name, what must be well: each returns None, or what is wrong.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], metrics: Metrics | None) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self.stopping = False
+
+    async def livez(self, _call: Call) -> Answer:
+        """Answer 200 while the process runs."""
+        return answer({"live": True})
+
+    async def readyz(self, _call: Call) -> Answer:
+        """Answer 200, or 503 naming each part that is not ready and why."""
+        wrong: dict[str, str] = {}
+        for name, check in self._checks.items():
+            said = await check()
+            if said is not None:
+                wrong[name] = said
+        if self.stopping:
+            wrong["server"] = "stopping"
+        if not wrong:
+            return answer({"ready": True})
+        listed = "; ".join(f"{name}: {said}" for name, said in wrong.items())
+        return problem(Unavailable(f"Not ready: {listed}.", not_ready=wrong))
+
+    async def metrics(self, _call: Call) -> Answer:
+        """Answer the counters in the Prometheus text format."""
+        if self._metrics is None:
+            return problem(Unavailable("Metrics are switched off; see the setting `metrics`."))
+        return self._metrics.answer()
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the three health routes, which are open to anyone and never shed."""
+        return (
+            Route("GET", "/livez", self.livez, "Whether the process runs", health=True),
+            Route("GET", "/readyz", self.readyz, "Whether it can work now", health=True),
+            Route("GET", "/metrics", self.metrics, "Counters for Prometheus", health=True),
+        )
+
+
+class Peer:
+    """Knows whether another server is ready, from asking it again and again."""
+
+    def __init__(self, hop: Hop) -> None:
+        self.name = hop.name
+        self.wrong: str | None = "not asked yet"
+        self.reachable = False
+        self._hop = hop
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server said that it is ready when last asked."""
+        return self.wrong is None
+
+    async def check(self) -> str | None:
+        """Return what is wrong with the server, as last heard; a check of `Health`."""
+        return self.wrong
+
+    async def ask(self) -> None:
+        """Ask the server whether it is ready."""
+        try:
+            said = await self._hop.call("GET", "/readyz", timeout_s=_CHECK_TIMEOUT_S)
+        except HopError as error:
+            self.wrong = str(error)
+            self.reachable = False
+            return
+        self.reachable = True
+        self.wrong = None if said.status == 200 else _reason(said.body)
+
+    async def until_ready(self) -> None:
+        """Return as soon as the server is ready."""
+        await self.ask()
+        while not self.ready:
+            await asyncio.sleep(_CHECK_AGAIN_S)
+            await self.ask()
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Keep asking while the block runs."""
+        task = asyncio.get_running_loop().create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_S if self.ready else _CHECK_AGAIN_S)
+            await self.ask()
+
+
+def _reason(body: bytes) -> str:
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.MsgspecError:
+        return "answered nonsense"
+    return str(fields.get("detail", "not ready"))
