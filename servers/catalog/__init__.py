@@ -1,0 +1,1 @@
+"""The catalog: owner of books, stock and the ledger."""

@@ -1,0 +1,152 @@
+"""Entering again what the ledger lost and the orders still know, inside one transaction.
+
+For `reconcile` alone, after the catalog was restored from an old copy. What is entered gets
+new numbers and new versions; what each customer had been told stays in the entry, so that the
+same key is answered the same for ever. Refusals are entered too: one that a customer saw is
+final, and without its entry that order could still be sold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servers.catalog import selling, store
+from servers.domain.book import Book
+from servers.domain.errors import InvalidRequest
+from servers.domain.ledger import CORRECTION, REENTERED, Entry, Kind
+from servers.domain.order import EXPIRED, State
+
+if TYPE_CHECKING:
+    from servers.domain.order import Order
+    from servers.storage.database import Transaction
+
+
+async def reenter(tx: Transaction, order: Order, at_ms: int) -> Entry:
+    """Enter what is missing of a decided order; return the entry that decides it.
+
+    That is the sale or the refusal, and the return where the order is cancelled. Nothing is
+    entered twice: the ledger is asked first.
+    """
+    entry = await store.decision(tx, order.id)
+    if entry is None:
+        entry = await _decide_again(tx, order, at_ms)
+    sold = entry.kind is Kind.SOLD and entry.fingerprint == order.purchase.fingerprint
+    if sold and order.state is State.CANCELLED:
+        await selling.take_back(tx, order.purchase, at_ms)
+    return entry
+
+
+async def _decide_again(tx: Transaction, order: Order, at_ms: int) -> Entry:
+    if order.state is State.PENDING:
+        detail = f"Order {order.id} is pending: the ledger has not lost it, it has yet to decide."
+        raise InvalidRequest(detail, order_id=order.id)
+    book = await store.book(tx, order.purchase.book_id)
+    if book is None and order.title is not None:
+        book = await _lost_book(tx, order, at_ms)
+    if order.state is State.REJECTED or book is None:
+        return await _refuse_again(tx, order, at_ms)
+    return await _sell_again(tx, order, book, at_ms)
+
+
+async def _refuse_again(tx: Transaction, order: Order, at_ms: int) -> Entry:
+    void = order.reason == EXPIRED
+    entry = Entry(
+        number=0,
+        kind=Kind.VOID if void else Kind.REFUSED,
+        book_id=order.purchase.book_id,
+        at_ms=_decided_at_ms(order, at_ms),
+        title=order.title,
+        unit_price_minor=order.unit_price_minor,
+        reason=None if void else order.reason,
+        version_seen=order.version_seen,
+        stock_seen=order.stock_seen,
+        **selling.asked(order.purchase),
+    )
+    return await store.append(tx, entry)
+
+
+async def _sell_again(tx: Transaction, order: Order, book: Book, at_ms: int) -> Entry:
+    """Enter a sale again; where the shelf has too few copies, a correction is received first.
+
+    So the stock never goes below zero, and the ledger shows what happened.
+    """
+    quantity = order.purchase.quantity
+    short = quantity - book.stock
+    if short > 0:
+        book = await _receive(tx, book, short, at_ms)
+    after = book.sold(quantity, at_ms)
+    moved = await store.move_stock(tx, book, after)
+    assert moved  # noqa: S101  # the transaction holds the book that it read
+    entry = Entry(
+        number=0,
+        kind=Kind.SOLD,
+        book_id=book.id,
+        at_ms=_decided_at_ms(order, at_ms),
+        change=-quantity,
+        version_after=after.version,
+        stock_after=after.stock,
+        title=order.title,
+        unit_price_minor=order.unit_price_minor,
+        reason=REENTERED,
+        version_seen=order.version_after,
+        stock_seen=order.stock_after,
+        **selling.asked(order.purchase),
+    )
+    return await store.append(tx, entry)
+
+
+async def _receive(tx: Transaction, book: Book, change: int, at_ms: int) -> Book:
+    after = book.returned(change, at_ms)
+    moved = await store.move_stock(tx, book, after)
+    assert moved  # noqa: S101  # the transaction holds the book that it read
+    entry = Entry(
+        number=0,
+        kind=Kind.RECEIVED,
+        book_id=book.id,
+        at_ms=at_ms,
+        change=change,
+        version_after=after.version,
+        stock_after=after.stock,
+        reason=CORRECTION,
+    )
+    await store.append(tx, entry)
+    return after
+
+
+async def _lost_book(tx: Transaction, order: Order, at_ms: int) -> Book:
+    """Return a tombstone in place of a book that the catalog has lost.
+
+    Its authors and topics are not known any more, so it is not for sale; but its id, which
+    customers know, never comes back for another book.
+    """
+    added = Book(
+        id=order.purchase.book_id,
+        title=order.title or "",
+        authors=(),
+        isbn=None,
+        topics=(),
+        price_minor=order.unit_price_minor or 0,
+        stock=0,
+        version=1,
+        updated_at_ms=at_ms,
+    )
+    tombstone = added.as_tombstone(at_ms)
+    await store.insert_tombstone(tx, tombstone)
+    for kind, book in ((Kind.ADDED, added), (Kind.DELETED, tombstone)):
+        entry = Entry(
+            number=0,
+            kind=kind,
+            book_id=book.id,
+            at_ms=at_ms,
+            version_after=book.version,
+            stock_after=book.stock,
+            title=book.title,
+            unit_price_minor=book.price_minor,
+            reason=REENTERED,
+        )
+        await store.append(tx, entry)
+    return tombstone
+
+
+def _decided_at_ms(order: Order, at_ms: int) -> int:
+    return order.decided_at_ms if order.decided_at_ms is not None else at_ms

@@ -1,0 +1,190 @@
+"""Selling inside one transaction: each order decided once, in the ledger.
+
+The ledger is the only commit point of a sale. Whoever asks again about an order is told
+what the ledger says. The rule of a decision is `servers.domain.sale.decide`; here it
+meets the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from servers.catalog import store
+from servers.domain.errors import KeyReused, OrderNotFound
+from servers.domain.ledger import Entry, Kind
+from servers.domain.sale import Refused, Sold, Stale, decide
+
+if TYPE_CHECKING:
+    from servers.domain.book import Book
+    from servers.domain.sale import BookSales, Purchase
+    from servers.storage.database import Transaction
+
+    Outcome = Entry | Stale | KeyReused
+
+
+async def sell_book(tx: Transaction, batch: BookSales, at_ms: int) -> list[Outcome]:
+    """Decide the purchases of one book, with one versioned UPDATE for all that are sold.
+
+    Returns the outcomes in order. An id that stands twice counts once.
+    """
+    known: dict[str, Entry | Stale] = {}
+    fresh: dict[str, Purchase] = {}
+    for sale in batch.sales:
+        entry = await store.decision(tx, sale.order_id)
+        if entry is not None:
+            known[sale.order_id] = entry
+        else:
+            fresh.setdefault(sale.order_id, sale)
+    if fresh:
+        before = await store.book(tx, batch.book_id)
+        sales = list(fresh.values())
+        decisions, after = decide(before, batch.version, sales, at_ms)
+        for sale, decision in zip(sales, decisions, strict=True):
+            if isinstance(decision, Stale):
+                known[sale.order_id] = decision
+        if before is not None and after is not None and after is not before:
+            moved = await store.move_stock(tx, before, after)
+            assert moved  # noqa: S101  # the transaction holds the book that it read
+        # The ledger is written in the order of the versions, pinned sales first.
+        decided = [
+            (sale, decision)
+            for sale, decision in zip(sales, decisions, strict=True)
+            if not isinstance(decision, Stale)
+        ]
+        for sale, decision in sorted(decided, key=_version_after):
+            entry = _entry(sale, decision, before, at_ms)
+            known[sale.order_id] = await store.append(tx, entry)
+    return [_outcome(known, fresh, sale) for sale in batch.sales]
+
+
+async def void(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
+    """Decide that an order is never sold, unless it is decided; return the decision.
+
+    Raises `KeyReused`.
+    """
+    entry = await store.decision(tx, purchase.order_id)
+    if entry is None:
+        entry = await store.append(
+            tx,
+            Entry(
+                number=0,
+                kind=Kind.VOID,
+                book_id=purchase.book_id,
+                at_ms=at_ms,
+                **asked(purchase),
+            ),
+        )
+    return _same(entry, purchase)
+
+
+async def take_back(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
+    """Put a sold order's copies back, once; return the ``returned`` entry.
+
+    Needs the sold entry; takes any version, and a tombstone too. Raises `OrderNotFound`,
+    `KeyReused`.
+    """
+    sold = await store.decision(tx, purchase.order_id)
+    if sold is None or sold.kind is not Kind.SOLD:
+        detail = f"Order {purchase.order_id} was not sold; there is nothing to take back."
+        raise OrderNotFound(detail, order_id=purchase.order_id)
+    _same(sold, purchase)
+    returned = await store.return_of(tx, purchase.order_id)
+    if returned is not None:
+        return returned
+    before = await _book_of(tx, sold.book_id)
+    after = before.returned(purchase.quantity, at_ms)
+    moved = await store.move_stock(tx, before, after)
+    assert moved  # noqa: S101  # the transaction holds the book that it read
+    entry = Entry(
+        number=0,
+        kind=Kind.RETURNED,
+        book_id=sold.book_id,
+        at_ms=at_ms,
+        change=purchase.quantity,
+        version_after=after.version,
+        stock_after=after.stock,
+        title=sold.title,
+        unit_price_minor=sold.unit_price_minor,
+        **asked(purchase),
+    )
+    return await store.append(tx, entry)
+
+
+async def _book_of(tx: Transaction, book_id: int) -> Book:
+    book = await store.book(tx, book_id)
+    if book is None:
+        detail = f"The catalog has no book {book_id}, which an order names; restore a newer backup."
+        raise OrderNotFound(detail, book_id=book_id)
+    return book
+
+
+def _version_after(decided: tuple[Purchase, Sold | Refused]) -> int:
+    decision = decided[1]
+    return decision.version_after if isinstance(decision, Sold) else 0
+
+
+def _entry(sale: Purchase, decision: Sold | Refused, book: Book | None, at_ms: int) -> Entry:
+    if isinstance(decision, Sold):
+        return Entry(
+            number=0,
+            kind=Kind.SOLD,
+            book_id=sale.book_id,
+            at_ms=at_ms,
+            change=-sale.quantity,
+            version_after=decision.version_after,
+            stock_after=decision.stock_after,
+            title=book.title if book is not None else None,
+            unit_price_minor=decision.unit_price_minor,
+            **asked(sale),
+        )
+    return Entry(
+        number=0,
+        kind=Kind.REFUSED,
+        book_id=sale.book_id,
+        at_ms=at_ms,
+        title=decision.title,
+        unit_price_minor=decision.unit_price_minor,
+        **asked(sale),
+        reason=decision.reason,
+        version_seen=decision.version_seen,
+        stock_seen=decision.stock_seen,
+    )
+
+
+def asked(purchase: Purchase) -> dict[str, Any]:
+    """Return what an entry keeps of a purchase: all of it, so that it can be told again."""
+    return {
+        "order_id": purchase.order_id,
+        "fingerprint": purchase.fingerprint,
+        "quantity": purchase.quantity,
+        "asked_version": purchase.version,
+        "asked_max_price_minor": purchase.max_price_minor,
+    }
+
+
+def _outcome(
+    known: dict[str, Entry | Stale], fresh: dict[str, Purchase], sale: Purchase
+) -> Outcome:
+    outcome = known[sale.order_id]
+    first = fresh.get(sale.order_id)
+    fingerprint = outcome.fingerprint if isinstance(outcome, Entry) else None
+    if first is not None and first.fingerprint != sale.fingerprint:
+        return _key_reused(sale)
+    if fingerprint is not None and fingerprint != sale.fingerprint:
+        return _key_reused(sale)
+    return outcome
+
+
+def _same(entry: Entry, purchase: Purchase) -> Entry:
+    if entry.fingerprint != purchase.fingerprint:
+        raise _key_reused(purchase)
+    return entry
+
+
+def _key_reused(purchase: Purchase) -> KeyReused:
+    return KeyReused(KEY_REUSED, order_id=purchase.order_id)
+
+
+KEY_REUSED = (
+    "This idempotency key was used before for another request. Nothing was done; use a new key."
+)

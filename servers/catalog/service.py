@@ -1,0 +1,300 @@
+"""The catalog's use cases, each one transaction: fetch, rule, save.
+
+Fulfils `servers.domain.protocols.Catalog` on a database. The rules are in
+``servers.domain``, the SQL in ``store``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from servers.catalog import reentry, selling, store
+from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, LedgerBehind, OrderNotFound
+from servers.domain.ledger import Entry, Kind
+from servers.domain.protocols import Change, TopicCount
+from servers.storage.database import UniqueViolation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers.domain.book import Book, Draft, Edit, Restock
+    from servers.domain.order import Order
+    from servers.domain.protocols import AdminKey, Clock, TopicPage
+    from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.storage.database import Database, Transaction, Unit
+
+T = TypeVar("T")
+
+
+class CatalogService:
+    """The catalog on a database of its own.
+
+    Every method raises `Unavailable` where the database cannot serve, and every change
+    `LedgerBehind` while the ledger is known to be older than the orders.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._ledger_seen = 0
+
+    # Reading
+
+    async def books(self, ids: Sequence[int]) -> list[Book | None]:
+        """Return the books of these ids, in order; see the protocol."""
+
+        async def unit(tx: Transaction) -> list[Book | None]:
+            return [await store.book(tx, book_id) for book_id in ids]
+
+        return await self._database.read(unit)
+
+    async def search(self, pages: Sequence[TopicPage]) -> list[list[Book]]:
+        """Return a page of books for each page asked for; see the protocol."""
+
+        async def unit(tx: Transaction) -> list[list[Book]]:
+            return [await store.search(tx, page) for page in pages]
+
+        return await self._database.read(unit)
+
+    async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
+        """Return books sorted by id; see the protocol."""
+        return await self._database.read(
+            lambda tx: store.shelf(tx, after_id, limit, tombstones=tombstones), heavy=True
+        )
+
+    async def topics(self) -> list[TopicCount]:
+        """Return the topics of living books; see the protocol."""
+        rows = await self._database.read(store.topics, heavy=True)
+        return [TopicCount(name, books) for name, books in rows]
+
+    async def sale(self, order_id: str) -> list[Entry]:
+        """Return the entries of an order; see the protocol."""
+
+        async def unit(tx: Transaction) -> list[Entry]:
+            found = await store.decision(tx, order_id), await store.return_of(tx, order_id)
+            return [entry for entry in found if entry is not None]
+
+        entries = await self._database.read(unit)
+        if not entries:
+            raise OrderNotFound(f"The ledger has no order {order_id}.", order_id=order_id)
+        return entries
+
+    async def book_ledger(self, book_id: int, before: int, limit: int) -> list[Entry]:
+        """Return a book's entries, newest first; see the protocol."""
+
+        async def unit(tx: Transaction) -> list[Entry]:
+            if await store.book(tx, book_id) is None:
+                raise _no_book(book_id)
+            return await store.book_ledger(tx, book_id, before, limit)
+
+        return await self._database.read(unit, heavy=True)
+
+    async def ledger(self, after: int, limit: int) -> list[Entry]:
+        """Return entries, oldest first; see the protocol."""
+        return await self._database.read(lambda tx: store.ledger(tx, after, limit), heavy=True)
+
+    async def last_number(self) -> int:
+        """Return the ledger's highest number."""
+        return await self._database.read(store.last_number)
+
+    async def ledger_wrong(self) -> str | None:
+        """Return what is wrong with the ledger, or None; a check for ``/readyz``."""
+        last = await self.last_number()
+        return _behind(last, self._ledger_seen) if last < self._ledger_seen else None
+
+    # Changes by staff
+
+    async def add(self, draft: Draft, key: AdminKey | None = None) -> Change:
+        """Add a book; see the protocol."""
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Change:
+            await self._current(tx)
+            made = await _made_before(tx, key)
+            if made is not None:
+                return made
+            book = draft.as_book(await store.insert_book(tx, draft.as_book(0, at_ms)), at_ms)
+            await store.link_topics(tx, book.id, book.topics)
+            await _record(tx, Kind.ADDED, None, book, key=key)
+            return Change(book)
+
+        return await self._write(unit, draft.isbn)
+
+    async def edit(self, book_id: int, edit: Edit, version: int) -> Book:
+        """Change fields of a book; see the protocol."""
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Book:
+            before = await self._living(tx, book_id, version)
+            after = before.edited(edit, at_ms)
+            await _save(tx, before, after)
+            if after.topics != before.topics:
+                await store.unlink_topics(tx, book_id, before.topics)
+                await store.link_topics(tx, book_id, after.topics)
+            await _record(tx, Kind.EDITED, before, after)
+            return after
+
+        return await self._write(unit, edit.fields.get("isbn"))
+
+    async def restock(
+        self, book_id: int, restock: Restock, version: int | None, key: AdminKey | None = None
+    ) -> Change:
+        """Change the stock; see the protocol."""
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Change:
+            await self._current(tx)
+            made = await _made_before(tx, key)
+            if made is not None:
+                return made
+            before = await self._living(tx, book_id, version)
+            after = before.restocked(restock, at_ms)
+            await _save(tx, before, after)
+            await _record(tx, Kind.RECEIVED, before, after, reason=restock.reason, key=key)
+            return Change(after)
+
+        return await self._write(unit)
+
+    async def delete(self, book_id: int, version: int | None) -> Book:
+        """Leave a tombstone; see the protocol."""
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Book:
+            before = await self._living(tx, book_id, version)
+            after = before.as_tombstone(at_ms)
+            await _save(tx, before, after)
+            await store.unlink_topics(tx, book_id, before.topics)
+            await _record(tx, Kind.DELETED, before, after)
+            return after
+
+        return await self._write(unit)
+
+    # Orders
+
+    async def sell(self, batch: SaleBatch) -> list[list[Entry | Stale | KeyReused]]:
+        """Decide a batch, each order once and for ever; see the protocol."""
+        self._note(batch.ledger_seen)
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> list[list[Entry | Stale | KeyReused]]:
+            await self._current(tx)
+            return [await selling.sell_book(tx, sales, at_ms) for sales in batch.books]
+
+        return await self._write(unit)
+
+    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+        """Decide that an order will never be sold; see the protocol."""
+        self._note(ledger_seen)
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Entry:
+            await self._current(tx)
+            return await selling.void(tx, purchase, at_ms)
+
+        return await self._write(unit)
+
+    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+        """Put the copies of a sold order back on the shelf; see the protocol."""
+        self._note(ledger_seen)
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> Entry:
+            await self._current(tx)
+            return await selling.take_back(tx, purchase, at_ms)
+
+        return await self._write(unit)
+
+    async def reenter(self, orders: Sequence[Order]) -> list[Entry]:
+        """Enter sales that the ledger has lost; see the protocol."""
+        at_ms = self._clock.now_ms()
+
+        async def unit(tx: Transaction) -> list[Entry]:
+            return [await reentry.reenter(tx, order, at_ms) for order in orders]
+
+        entries = await self._database.write(unit)
+        # The orders tell their highest number anew with the next batch.
+        self._ledger_seen = 0
+        return entries
+
+    # Inside
+
+    async def _write(self, unit: Unit[T], isbn: object = None) -> T:
+        try:
+            return await self._database.write(unit)
+        except UniqueViolation as error:
+            if "isbn" in error.constraint:
+                detail = f"Another book has the ISBN {isbn}. Look at it, or leave the ISBN out."
+                raise IsbnExists(detail, isbn=isbn) from error
+            raise
+
+    def _note(self, ledger_seen: int) -> None:
+        # The latest word counts and not the highest: after a repair the numbers are lower.
+        self._ledger_seen = ledger_seen
+
+    async def _current(self, tx: Transaction) -> None:
+        """Raise `LedgerBehind` where the orders know of numbers that the ledger lacks."""
+        if self._ledger_seen:
+            last = await store.last_number(tx)
+            if last < self._ledger_seen:
+                raise LedgerBehind(_behind(last, self._ledger_seen), last=last)
+
+    async def _living(self, tx: Transaction, book_id: int, version: int | None) -> Book:
+        await self._current(tx)
+        book = await store.book(tx, book_id)
+        if book is None:
+            raise _no_book(book_id)
+        return book.living().expect(version)
+
+
+async def _made_before(tx: Transaction, key: AdminKey | None) -> Change | None:
+    """Return what an earlier change with this key made, as the book stands now."""
+    entry = await store.by_key(tx, key.key) if key is not None else None
+    if key is None or entry is None:
+        return None
+    if entry.fingerprint != key.fingerprint:
+        raise KeyReused(selling.KEY_REUSED)
+    book = await store.book(tx, entry.book_id)
+    if book is None:
+        raise _no_book(entry.book_id)
+    return Change(book.living(), replayed=True)
+
+
+async def _save(tx: Transaction, before: Book, after: Book) -> None:
+    saved = await store.save(tx, before, after)
+    assert saved  # noqa: S101  # the transaction holds the book that it read
+
+
+async def _record(  # an entry's parts
+    tx: Transaction,
+    kind: Kind,
+    before: Book | None,
+    after: Book,
+    *,
+    reason: str | None = None,
+    key: AdminKey | None = None,
+) -> None:
+    entry = Entry(
+        number=0,
+        kind=kind,
+        book_id=after.id,
+        at_ms=after.updated_at_ms,
+        change=after.stock - (before.stock if before is not None else 0),
+        version_after=after.version,
+        stock_after=after.stock,
+        title=after.title,
+        unit_price_minor=after.price_minor,
+        reason=reason,
+        fingerprint=key.fingerprint if key is not None else None,
+    )
+    await store.append(tx, entry, key.key if key is not None else None)
+
+
+def _no_book(book_id: int) -> BookNotFound:
+    return BookNotFound(f"There is no book {book_id}. Search for a topic.", book_id=book_id)
+
+
+def _behind(last: int, seen: int) -> str:
+    return (
+        f"the ledger ends at {last}, but the orders know of {seen}: the catalog was restored from "
+        f"an old backup. Nothing is changed until `bookstore reconcile` has run"
+    )

@@ -1,0 +1,252 @@
+"""The catalog's SQL: books, topics and the ledger, inside a transaction of the caller's.
+
+One function, one purpose. Rules are not decided here; what the database itself refuses
+(a second decision on an order, a second living book with an ISBN) is its own word.
+"""
+
+from __future__ import annotations
+
+import json
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from servers.domain.book import Book
+from servers.domain.ledger import Entry, Kind
+from servers.domain.text import topic_key
+
+if TYPE_CHECKING:
+    from servers.domain.protocols import TopicPage
+    from servers.storage.database import Row, Transaction
+
+_BOOK = "id, title, authors, isbn, topics, price_minor, stock, version, updated_at_ms, deleted"
+_ENTRY_WITHOUT_NUMBER = (
+    "kind, book_id, at_ms, change, version_after, stock_after, title, unit_price_minor, "
+    "order_id, fingerprint, quantity, asked_version, asked_max_price_minor, reason, version_seen, "
+    "stock_seen"
+)
+_ENTRY = f"number, {_ENTRY_WITHOUT_NUMBER}"
+_ENTRY_FIELDS = attrgetter(*_ENTRY_WITHOUT_NUMBER.split(", "))
+
+
+async def book(tx: Transaction, book_id: int) -> Book | None:
+    """Return a book or its tombstone, or None where none ever had this id."""
+    row = await tx.fetch_one(f"SELECT {_BOOK} FROM books WHERE id = $1", book_id)
+    return _book(row) if row is not None else None
+
+
+async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool) -> list[Book]:
+    """Return books with ids above ``after_id``, sorted by id."""
+    rows = await tx.fetch_all(
+        f"SELECT {_BOOK} FROM books WHERE id > $1 AND deleted <= $2 ORDER BY id LIMIT $3",
+        after_id,
+        int(tombstones),
+        limit,
+    )
+    return [_book(row) for row in rows]
+
+
+async def search(tx: Transaction, page: TopicPage) -> list[Book]:
+    """Return a page of the living books of a topic, sorted by id."""
+    rows = await tx.fetch_all(
+        f"SELECT {_BOOK} FROM books WHERE id IN (SELECT book_id FROM book_topics "
+        "WHERE topic_key = $1 AND book_id > $2 ORDER BY book_id LIMIT $3) ORDER BY id",
+        topic_key(page.topic),
+        page.after_id,
+        page.limit,
+    )
+    return [_book(row) for row in rows]
+
+
+async def topics(tx: Transaction) -> list[tuple[str, int]]:
+    """Return the topics of living books with their counts, by name."""
+    rows = await tx.fetch_all("SELECT name, books FROM topics WHERE books > 0 ORDER BY topic_key")
+    return [(name, books) for name, books in rows]
+
+
+async def insert_book(tx: Transaction, new: Book) -> int:
+    """Add a book under the next id, which no book ever had, and return that id.
+
+    Raises `UniqueViolation` where a living book has its ISBN.
+    """
+    row = await tx.fetch_one(
+        "INSERT INTO books (title, authors, isbn, topics, price_minor, stock, version, "
+        "updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        new.title,
+        json.dumps(new.authors, ensure_ascii=False),
+        new.isbn,
+        json.dumps(new.topics, ensure_ascii=False),
+        new.price_minor,
+        new.stock,
+        new.version,
+        new.updated_at_ms,
+    )
+    assert row is not None  # noqa: S101  # an INSERT … RETURNING without a row would have raised
+    book_id: int = row[0]
+    return book_id
+
+
+async def insert_tombstone(tx: Transaction, tombstone: Book) -> None:
+    """Put a tombstone where a book was lost, under the id that it had."""
+    await tx.execute(
+        "INSERT INTO books (id, title, authors, isbn, topics, price_minor, stock, version, "
+        "updated_at_ms, deleted) VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, 1)",
+        tombstone.id,
+        tombstone.title,
+        json.dumps(tombstone.authors),
+        json.dumps(tombstone.topics),
+        tombstone.price_minor,
+        tombstone.stock,
+        tombstone.version,
+        tombstone.updated_at_ms,
+    )
+
+
+async def save(tx: Transaction, before: Book, after: Book) -> bool:
+    """Write all of a changed book, if it still is at the version before.
+
+    Raises `UniqueViolation` where another living book has its ISBN.
+    """
+    changed = await tx.execute(
+        "UPDATE books SET title = $3, authors = $4, isbn = $5, topics = $6, price_minor = $7, "
+        "stock = $8, version = $9, updated_at_ms = $10, deleted = $11 "
+        "WHERE id = $1 AND version = $2",
+        before.id,
+        before.version,
+        after.title,
+        json.dumps(after.authors, ensure_ascii=False),
+        after.isbn,
+        json.dumps(after.topics, ensure_ascii=False),
+        after.price_minor,
+        after.stock,
+        after.version,
+        after.updated_at_ms,
+        int(after.deleted),
+    )
+    return changed == 1
+
+
+async def move_stock(tx: Transaction, before: Book, after: Book) -> bool:
+    """Write the stock and version of a book, if it still is at the version before.
+
+    The difference is written, never the result: the statement is right by itself.
+    """
+    changed = await tx.execute(
+        "UPDATE books SET stock = stock + $3, version = version + $4, updated_at_ms = $5 "
+        "WHERE id = $1 AND version = $2",
+        before.id,
+        before.version,
+        after.stock - before.stock,
+        after.version - before.version,
+        after.updated_at_ms,
+    )
+    return changed == 1
+
+
+async def link_topics(tx: Transaction, book_id: int, names: tuple[str, ...]) -> None:
+    """Let a living book be found under these topics."""
+    for key, name in {topic_key(name): name for name in names}.items():
+        await tx.execute(
+            "INSERT INTO book_topics (topic_key, book_id) VALUES ($1, $2)", key, book_id
+        )
+        await tx.execute(
+            "INSERT INTO topics (topic_key, name, books) VALUES ($1, $2, 1) "
+            "ON CONFLICT (topic_key) DO UPDATE SET books = topics.books + 1",
+            key,
+            name,
+        )
+
+
+async def unlink_topics(tx: Transaction, book_id: int, names: tuple[str, ...]) -> None:
+    """Let a book be found no more under these topics, which are all it had."""
+    for key in {topic_key(name): name for name in names}:
+        await tx.execute(
+            "DELETE FROM book_topics WHERE topic_key = $1 AND book_id = $2", key, book_id
+        )
+        await tx.execute("UPDATE topics SET books = books - 1 WHERE topic_key = $1", key)
+
+
+async def append(tx: Transaction, entry: Entry, key: str | None = None) -> Entry:
+    """Append an entry to the ledger and return it with its number.
+
+    ``key`` is the idempotency key of a change by staff. Raises `UniqueViolation` for a
+    second decision on an order, a second return and a second use of a key.
+    """
+    fields = _ENTRY_FIELDS(entry)
+    row = await tx.fetch_one(
+        f"INSERT INTO ledger ({_ENTRY_WITHOUT_NUMBER}, idempotency_key) VALUES ($1, $2, $3, $4, "
+        "$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING number",
+        *fields,
+        key,
+    )
+    assert row is not None  # noqa: S101  # an INSERT … RETURNING without a row would have raised
+    return Entry(row[0], *fields)
+
+
+async def decision(tx: Transaction, order_id: str) -> Entry | None:
+    """Return the one entry that decides an order, or None while it is undecided."""
+    row = await tx.fetch_one(
+        f"SELECT {_ENTRY} FROM ledger WHERE order_id = $1 AND kind IN ('sold', 'refused', 'void')",
+        order_id,
+    )
+    return _entry(row) if row is not None else None
+
+
+async def return_of(tx: Transaction, order_id: str) -> Entry | None:
+    """Return the one entry that gave an order's copies back, or None."""
+    row = await tx.fetch_one(
+        f"SELECT {_ENTRY} FROM ledger WHERE order_id = $1 AND kind = 'returned'", order_id
+    )
+    return _entry(row) if row is not None else None
+
+
+async def by_key(tx: Transaction, key: str) -> Entry | None:
+    """Return the entry that a staff's change with this idempotency key made, or None."""
+    row = await tx.fetch_one(f"SELECT {_ENTRY} FROM ledger WHERE idempotency_key = $1", key)
+    return _entry(row) if row is not None else None
+
+
+async def last_number(tx: Transaction) -> int:
+    """Return the highest number in the ledger, 0 where it is empty."""
+    row = await tx.fetch_one("SELECT max(number) FROM ledger")
+    return (row[0] or 0) if row is not None else 0
+
+
+async def ledger(tx: Transaction, after: int, limit: int) -> list[Entry]:
+    """Return entries numbered above ``after``, oldest first."""
+    rows = await tx.fetch_all(
+        f"SELECT {_ENTRY} FROM ledger WHERE number > $1 ORDER BY number LIMIT $2", after, limit
+    )
+    return [_entry(row) for row in rows]
+
+
+async def book_ledger(tx: Transaction, book_id: int, before: int, limit: int) -> list[Entry]:
+    """Return a book's entries numbered below ``before``, newest first."""
+    rows = await tx.fetch_all(
+        f"SELECT {_ENTRY} FROM ledger WHERE book_id = $1 AND number < $2 "
+        "ORDER BY number DESC LIMIT $3",
+        book_id,
+        before,
+        limit,
+    )
+    return [_entry(row) for row in rows]
+
+
+def _book(row: Row) -> Book:
+    book_id, title, authors, isbn, names, price_minor, stock, version, updated_at_ms, deleted = row
+    return Book(
+        book_id,
+        title,
+        tuple(json.loads(authors)),
+        isbn,
+        tuple(json.loads(names)),
+        price_minor,
+        stock,
+        version,
+        updated_at_ms,
+        bool(deleted),
+    )
+
+
+def _entry(row: Row) -> Entry:
+    number, kind, *fields = row
+    return Entry(number, Kind(kind), *fields)

@@ -1,0 +1,237 @@
+"""How books, sales and the ledger look as JSON: the shapes on the wire, with their limits.
+
+What turns them into the domain's objects, and back, is ``servers.catalog.mapping``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from servers.domain.limits import (
+    MAX_AUTHORS,
+    MAX_ID,
+    MAX_PAGE_ITEMS,
+    MAX_QUANTITY,
+    MAX_STOCK,
+    MAX_TOPICS,
+)
+
+Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Stock = Annotated[int, Meta(ge=0, le=MAX_STOCK)]
+Change = Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_ITEMS)]
+OrderId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+DecidedState = Literal["confirmed", "rejected", "cancelling", "cancelled"]
+Authors = Annotated[list[str], Meta(min_length=1, max_length=MAX_AUTHORS)]
+Topics = Annotated[list[str], Meta(max_length=MAX_TOPICS)]
+
+
+class BookBody(Struct):
+    """A book as customers see it: ``GET /books/{id}``."""
+
+    id: int
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    topics: tuple[str, ...]
+    price: str
+    currency: str
+    stock: int
+    version: int
+    updated_at: str
+
+
+class ShelfBody(BookBody, omit_defaults=True):
+    """A book as the shop's keepers see it; a tombstone says so."""
+
+    deleted: bool = False
+
+
+class FoundBook(Struct):
+    """A book in a search's answer."""
+
+    id: int
+    title: str
+    authors: tuple[str, ...]
+    price: str
+    stock: int
+
+
+class NewBook(Struct, forbid_unknown_fields=True):
+    """``POST /books``."""
+
+    title: str
+    authors: Authors
+    price: str
+    stock: Stock
+    topics: Topics = []
+    isbn: str | None = None
+
+
+class WholeBook(Struct, forbid_unknown_fields=True):
+    """``PUT /books/{id}``: all fields but the stock, which has its own route."""
+
+    title: str
+    authors: Authors
+    price: str
+    topics: Topics
+    isbn: str | None
+
+
+class PartOfBook(Struct, forbid_unknown_fields=True):
+    """``PATCH /books/{id}``: the fields to change."""
+
+    title: str | UnsetType = UNSET
+    authors: Authors | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    topics: Topics | UnsetType = UNSET
+    isbn: str | UnsetType | None = UNSET
+
+
+class StockBody(Struct, forbid_unknown_fields=True):
+    """``POST /books/{id}/stock``: a signed change, or a new count; and why."""
+
+    reason: str
+    change: Change | None = None
+    count: Stock | None = None
+
+
+class ShelfQuery(Struct, forbid_unknown_fields=True):
+    """``GET /books``."""
+
+    limit: Annotated[int, Meta(ge=1, le=5000)] = MAX_PAGE_ITEMS
+    after: Annotated[int, Meta(ge=0, le=MAX_ID)] = 0
+    tombstones: Annotated[int, Meta(ge=0, le=1)] = 0
+
+
+class BookLedgerQuery(Struct, forbid_unknown_fields=True):
+    """``GET /books/{id}/ledger``."""
+
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class LedgerQuery(Struct, forbid_unknown_fields=True):
+    """``GET /ledger``."""
+
+    limit: Annotated[int, Meta(ge=1, le=5000)] = 1000
+    after: Annotated[int, Meta(ge=0, le=MAX_ID)] = 0
+
+
+class InfoItem(Struct):
+    """One book asked for in a batch."""
+
+    book_id: Id
+    request_id: str = ""
+    deadline_ms: int = 0
+
+
+class SearchItem(Struct):
+    """One page of a topic asked for in a batch."""
+
+    topic: str
+    limit: Limit
+    after_id: Annotated[int, Meta(ge=0, le=MAX_ID)] = 0
+    request_id: str = ""
+    deadline_ms: int = 0
+
+
+class SaleItem(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One purchase in a batch of sales."""
+
+    order_id: OrderId
+    fingerprint: Fingerprint
+    quantity: Quantity
+    version: Id | None = None
+    max_price: str | None = None
+    request_id: str = ""
+
+
+class BookSalesItem(Struct, forbid_unknown_fields=True):
+    """The purchases of one book, made against one version of it."""
+
+    book_id: Id
+    version: Id
+    sales: list[SaleItem]
+
+
+class SalesBody(Struct, forbid_unknown_fields=True):
+    """``POST /sales``."""
+
+    ledger_seen: Annotated[int, Meta(ge=0, le=MAX_ID)]
+    books: list[BookSalesItem]
+
+
+class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """``POST /sales/{order_id}/void`` and ``/return``: the order, as it was placed."""
+
+    ledger_seen: Annotated[int, Meta(ge=0, le=MAX_ID)]
+    fingerprint: Fingerprint
+    book_id: Id
+    quantity: Quantity
+    version: Id | None = None
+    max_price: str | None = None
+
+
+class EntryBody(Struct, omit_defaults=True):
+    """An entry of the ledger; what does not apply is left out."""
+
+    number: int
+    kind: str
+    book_id: int
+    at: str
+    change: int = 0
+    version_after: int | None = None
+    stock_after: int | None = None
+    title: str | None = None
+    unit_price: str | None = None
+    order_id: str | None = None
+    quantity: int | None = None
+    asked_version: int | None = None
+    asked_max_price: str | None = None
+    reason: str | None = None
+    version_seen: int | None = None
+    stock_seen: int | None = None
+    fingerprint: str | None = None
+
+
+class SaleAnswer(Struct, omit_defaults=True):
+    """What became of one purchase.
+
+    ``code`` is the entry's kind with status 200, ``stale_version`` with 412 and the
+    ``current`` book, or ``key_reused`` with 422.
+    """
+
+    status: int
+    code: str
+    entry: EntryBody | None = None
+    current: BookBody | None = None
+
+
+class ReenterBody(Struct, forbid_unknown_fields=True):
+    """``POST /sales/reenter``: decided orders whose entries the ledger lost."""
+
+    orders: list[LostOrder]
+
+
+class LostOrder(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A decided order, as far as the ledger needs it."""
+
+    order_id: OrderId
+    book_id: Id
+    quantity: Quantity
+    state: DecidedState
+    version: Id | None = None
+    max_price: str | None = None
+    decided_at: str | None = None
+    reason: str | None = None
+    title: str | None = None
+    unit_price: str | None = None
+    version_after: int | None = None
+    stock_after: int | None = None
+    version_seen: int | None = None
+    stock_seen: int | None = None
