@@ -1,0 +1,1 @@
+"""The order server: owner of orders, from pending to their end."""

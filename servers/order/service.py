@@ -1,0 +1,274 @@
+"""The order server's use cases: place, look, cancel. Write first, then ask, then write.
+
+Fulfils `servers.domain.protocols.Orders` on a database and a catalog. An order row exists
+before the catalog hears of the order, and a final answer leaves only after the row says
+so. What nobody waits for any more is driven on by the resolver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servers.domain.errors import KeyReused, OrderNotFound, ShopError, Unavailable
+from servers.domain.order import State, mirrored, placed
+from servers.domain.protocols import Placement, Restored
+from servers.order import store
+from servers.order.seller import KEY_REUSED, Seller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from servers.domain.ledger import Entry
+    from servers.domain.order import Order
+    from servers.domain.protocols import Catalog, Clock, OrderPage
+    from servers.domain.sale import Purchase
+    from servers.storage.database import Database, Transaction
+
+_MAX_UNANSWERED = 100_000
+_TAKE_BACK_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long an order is driven for its customer, and when the resolver takes it on."""
+
+    drive_s: float = 5.0
+    resolve_after_s: float = 3.0
+    void_after_s: float = 60.0
+
+
+class OrderService:
+    """Orders on a database of their own, sold by a catalog.
+
+    ``catalog_wrong`` says why the catalog cannot sell now, or None: then a new purchase is
+    refused before there is an order row, while those under way go on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        clock: Clock,
+        random: Random,
+        timing: Timing,
+        catalog_wrong: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self.timing = timing
+        self.seller = Seller(catalog, self._settle, self._forget, random)
+        self._database = database
+        self._catalog = catalog
+        self._clock = clock
+        self._catalog_wrong = catalog_wrong
+        self._loop = asyncio.get_running_loop()
+        self._since_s: dict[str, float] = {}
+        self._unanswered: OrderedDict[str, None] = OrderedDict()
+
+    async def start(self) -> None:
+        """Learn from the database how much of the ledger the orders know of."""
+        self.seller.ledger_seen = await self._database.read(store.ledger_seen, heavy=True)
+
+    # Placing
+
+    async def place(
+        self, purchases: Sequence[Purchase], patience_s: float
+    ) -> list[Placement | ShopError]:
+        """Place purchases and wait for their outcome; see the protocol."""
+        until_s = self._loop.time() + self.timing.drive_s
+        rows = await self._admit(purchases)
+        outcomes: list[asyncio.Future[Order | KeyReused] | Order | ShopError] = []
+        for purchase, row in zip(purchases, rows, strict=True):
+            if isinstance(row, ShopError):
+                outcomes.append(row)
+            elif row.purchase.fingerprint != purchase.fingerprint:
+                outcomes.append(KeyReused(KEY_REUSED, order_id=row.id))
+            elif row.final:
+                outcomes.append(row)
+            else:
+                outcomes.append(self.seller.sell(row, until_s))
+        waiting = [outcome for outcome in outcomes if isinstance(outcome, asyncio.Future)]
+        if waiting:
+            await asyncio.wait(waiting, timeout=patience_s)
+        return [self._placement(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+
+    async def _admit(self, purchases: Sequence[Purchase]) -> list[Order | ShopError]:
+        """Return each purchase's order row, new or as it was; new rows are durable."""
+        wrong = self._catalog_wrong()
+        if wrong is not None:
+            return await self._only_known(purchases, wrong)
+        at_ms = self._clock.now_ms()
+        new = [placed(purchase, at_ms) for purchase in purchases]
+
+        async def unit(tx: Transaction) -> list[Order]:
+            rows: list[Order] = []
+            for order in new:
+                known = None
+                if not await store.insert_pending(tx, order):
+                    known = await store.order(tx, order.id)
+                rows.append(known or order)
+            return rows
+
+        try:
+            rows = await self._database.write(unit)
+        except ShopError as error:
+            return [error] * len(purchases)
+        now_s = self._loop.time()
+        for row, order in zip(rows, new, strict=True):
+            if row is order:
+                self._since_s.setdefault(row.id, now_s)
+        return list(rows)
+
+    async def _only_known(
+        self, purchases: Sequence[Purchase], wrong: str
+    ) -> list[Order | ShopError]:
+        async def unit(tx: Transaction) -> list[Order | None]:
+            return [await store.order(tx, purchase.order_id) for purchase in purchases]
+
+        detail = f"Nothing was bought: {wrong}. Try again with the same key."
+        return [row or Unavailable(detail) for row in await self._database.read(unit)]
+
+    def _placement(
+        self,
+        row: Order | ShopError,
+        outcome: asyncio.Future[Order | KeyReused] | Order | ShopError,
+    ) -> Placement | ShopError:
+        if isinstance(outcome, asyncio.Future):
+            if not outcome.done():
+                assert not isinstance(row, ShopError)  # noqa: S101  # an error is not waited for
+                return Placement(row)
+            outcome = outcome.result()
+        if isinstance(outcome, ShopError):
+            return outcome
+        if not outcome.final:
+            return Placement(outcome)
+        # Of all who ask about an order, the first that gets its end is told so.
+        first = outcome.id in self._unanswered
+        self._unanswered.pop(outcome.id, None)
+        return Placement(outcome, replayed=not first)
+
+    # Looking
+
+    async def order(self, order_id: str) -> Order:
+        """Return an order; see the protocol."""
+        order = await self._database.read(lambda tx: store.order(tx, order_id))
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.", order_id=order_id)
+        return order
+
+    async def orders(self, page: OrderPage) -> list[Order]:
+        """Return a page of orders, newest first; see the protocol."""
+        return await self._database.read(lambda tx: store.page(tx, page), heavy=True)
+
+    # Cancelling
+
+    async def cancel(self, order_id: str, patience_s: float) -> Order:
+        """Cancel a confirmed order; see the protocol."""
+        until_s = self._loop.time() + patience_s
+        order = await self.order(order_id)
+        if not order.final:
+            await asyncio.wait([self.seller.sell(order, until_s)], timeout=patience_s)
+            order = await self.order(order_id)
+        order.must_be_cancellable()
+        if order.state is State.CONFIRMED:
+            at_ms = self._clock.now_ms()
+            await self._database.write(lambda tx: store.begin_cancel(tx, order_id, at_ms))
+            self._since_s.setdefault(order_id, self._loop.time())
+            order = await self.order(order_id)
+        while order.state is State.CANCELLING and not await self.take_back(order):
+            if self._loop.time() + _TAKE_BACK_PAUSE_S >= until_s:
+                break
+            await asyncio.sleep(_TAKE_BACK_PAUSE_S)
+        return await self.order(order_id)
+
+    async def take_back(self, order: Order) -> bool:
+        """Let the catalog take a cancelling order's copies back; False if it must be retried."""
+        try:
+            entry = await self._catalog.take_back(order.purchase, self.seller.ledger_seen)
+            await self._database.write(
+                lambda tx: store.end_cancel(tx, order.id, entry.at_ms, entry.number)
+            )
+        except ShopError:
+            return False
+        self._know(entry)
+        self._since_s.pop(order.id, None)
+        return True
+
+    # Resolving
+
+    async def unfinished(self, limit: int) -> list[tuple[Order, float]]:
+        """Return the oldest unfinished orders, each with the seconds since it was first seen."""
+        orders = await self._database.read(lambda tx: store.unfinished(tx, limit))
+        now_s = self._loop.time()
+        return [(order, now_s - self._since_s.setdefault(order.id, now_s)) for order in orders]
+
+    async def void(self, order: Order) -> bool:
+        """Let the ledger decide that a pending order is never sold; False if it must be retried."""
+        try:
+            entry = await self._catalog.void(order.purchase, self.seller.ledger_seen)
+            await self._settle([(order, entry)])
+        except KeyReused:
+            await self._forget([order])
+        except ShopError:
+            return False
+        return True
+
+    # Repair
+
+    async def restore(self, after: int, limit: int) -> Restored:
+        """Make order rows agree with a stretch of the ledger; see the protocol."""
+        entries = await self._catalog.ledger(after, limit)
+
+        async def unit(tx: Transaction) -> int:
+            return len({entry.order_id for entry in entries if await _restore(tx, entry)})
+
+        changed = await self._database.write(unit)
+        if len(entries) < limit:
+            # The numbers of a ledger that was repaired may be lower than those known before.
+            await self.start()
+        return Restored(entries[-1].number if entries else 0, changed)
+
+    # Inside
+
+    async def _settle(self, decided: list[tuple[Order, Entry]]) -> list[Order]:
+        """Write what the ledger decided, and return the orders as decided."""
+        orders = [order.decided(entry) for order, entry in decided]
+
+        async def unit(tx: Transaction) -> None:
+            for order in orders:
+                await store.decide(tx, order)
+
+        await self._database.write(unit)
+        for order, entry in decided:
+            self._know(entry)
+            self._since_s.pop(order.id, None)
+            self._unanswered[order.id] = None
+        while len(self._unanswered) > _MAX_UNANSWERED:
+            self._unanswered.popitem(last=False)
+        return orders
+
+    async def _forget(self, orders: list[Order]) -> None:
+        async def unit(tx: Transaction) -> None:
+            for order in orders:
+                await store.forget(tx, order.id)
+
+        await self._database.write(unit)
+        for order in orders:
+            self._since_s.pop(order.id, None)
+
+    def _know(self, entry: Entry) -> None:
+        self.seller.ledger_seen = max(self.seller.ledger_seen, entry.number)
+
+
+async def _restore(tx: Transaction, entry: Entry) -> bool:
+    """Make one order row agree with one ledger entry; return whether it had to change."""
+    if entry.order_id is None:
+        return False
+    before = await store.order(tx, entry.order_id)
+    after = mirrored(before, entry)
+    if after is None or after == before:
+        return False
+    await store.replace_with(tx, after)
+    return True

@@ -1,0 +1,189 @@
+"""The order server's SQL. Every change of state names the state that it starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servers.domain.order import Order, State
+from servers.domain.sale import Purchase
+
+if TYPE_CHECKING:
+    from servers.domain.protocols import OrderPage
+    from servers.storage.database import Row, Transaction, Value
+
+_PURCHASE = "id, book_id, quantity, version, max_price_minor"
+_FIELDS = (
+    "state",
+    "created_at_ms",
+    "ledger_number",
+    "decided_at_ms",
+    "reason",
+    "title",
+    "unit_price_minor",
+    "version_after",
+    "stock_after",
+    "version_seen",
+    "stock_seen",
+    "cancelling_at_ms",
+    "cancelled_at_ms",
+    "return_number",
+)
+_ORDER = f"{_PURCHASE}, {', '.join(_FIELDS)}"
+
+
+async def insert(tx: Transaction, order: Order) -> bool:
+    """Add an order as it stands; False where its id is there already."""
+    purchase = order.purchase
+    names = f"{_ORDER}, fingerprint"
+    places = ", ".join(f"${place}" for place in range(1, len(_FIELDS) + 7))
+    changed = await tx.execute(
+        f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (id) DO NOTHING",
+        purchase.order_id,
+        purchase.book_id,
+        purchase.quantity,
+        purchase.version,
+        purchase.max_price_minor,
+        *[getattr(order, name) for name in _FIELDS],
+        purchase.fingerprint,
+    )
+    return changed == 1
+
+
+async def insert_pending(tx: Transaction, order: Order) -> bool:
+    """Add a pending order; False where its id is there already."""
+    purchase = order.purchase
+    changed = await tx.execute(
+        "INSERT INTO orders (id, book_id, quantity, version, max_price_minor, state, "
+        "created_at_ms, fingerprint) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7) "
+        "ON CONFLICT (id) DO NOTHING",
+        purchase.order_id,
+        purchase.book_id,
+        purchase.quantity,
+        purchase.version,
+        purchase.max_price_minor,
+        order.created_at_ms,
+        purchase.fingerprint,
+    )
+    return changed == 1
+
+
+async def order(tx: Transaction, order_id: str) -> Order | None:
+    """Return an order, or None."""
+    row = await tx.fetch_one(f"SELECT {_ORDER} FROM orders WHERE id = $1", order_id)
+    return _order(row) if row is not None else None
+
+
+async def decide(tx: Transaction, decided: Order) -> bool:
+    """Write what the ledger decided of a pending order; False where it was decided before."""
+    changed = await tx.execute(
+        "UPDATE orders SET state = $2, ledger_number = $3, decided_at_ms = $4, reason = $5, "
+        "title = $6, unit_price_minor = $7, version_after = $8, stock_after = $9, "
+        "version_seen = $10, stock_seen = $11 WHERE id = $1 AND state = 'pending'",
+        decided.id,
+        decided.state.value,
+        decided.ledger_number,
+        decided.decided_at_ms,
+        decided.reason,
+        decided.title,
+        decided.unit_price_minor,
+        decided.version_after,
+        decided.stock_after,
+        decided.version_seen,
+        decided.stock_seen,
+    )
+    return changed == 1
+
+
+async def begin_cancel(tx: Transaction, order_id: str, at_ms: int) -> bool:
+    """Move a confirmed order to cancelling; False where it was not confirmed."""
+    changed = await tx.execute(
+        "UPDATE orders SET state = 'cancelling', cancelling_at_ms = $2 "
+        "WHERE id = $1 AND state = 'confirmed'",
+        order_id,
+        at_ms,
+    )
+    return changed == 1
+
+
+async def end_cancel(tx: Transaction, order_id: str, at_ms: int, return_number: int) -> bool:
+    """Move a cancelling order to cancelled; False where it was not cancelling."""
+    changed = await tx.execute(
+        "UPDATE orders SET state = 'cancelled', cancelled_at_ms = $2, return_number = $3 "
+        "WHERE id = $1 AND state = 'cancelling'",
+        order_id,
+        at_ms,
+        return_number,
+    )
+    return changed == 1
+
+
+async def forget(tx: Transaction, order_id: str) -> bool:
+    """Remove a pending order whose id stands for another request in the ledger."""
+    changed = await tx.execute("DELETE FROM orders WHERE id = $1 AND state = 'pending'", order_id)
+    return changed == 1
+
+
+async def replace_with(tx: Transaction, order: Order) -> None:
+    """Write an order over whatever row has its id, which keeps its place. For `restore` alone."""
+    if await insert(tx, order):
+        return
+    purchase = order.purchase
+    names = ("book_id", "quantity", "version", "max_price_minor", "fingerprint", *_FIELDS)
+    changes = ", ".join(f"{name} = ${place}" for place, name in enumerate(names, start=2))
+    await tx.execute(
+        f"UPDATE orders SET {changes} WHERE id = $1",
+        purchase.order_id,
+        purchase.book_id,
+        purchase.quantity,
+        purchase.version,
+        purchase.max_price_minor,
+        purchase.fingerprint,
+        *[getattr(order, name) for name in _FIELDS],
+    )
+
+
+async def unfinished(tx: Transaction, limit: int) -> list[Order]:
+    """Return the oldest orders that are pending or cancelling."""
+    rows = await tx.fetch_all(
+        f"SELECT {_ORDER} FROM orders WHERE state IN ('pending', 'cancelling') "
+        "ORDER BY seq LIMIT $1",
+        limit,
+    )
+    return [_order(row) for row in rows]
+
+
+async def page(tx: Transaction, wanted: OrderPage) -> list[Order]:
+    """Return a page of orders, newest first."""
+    conditions: list[str] = []
+    values: list[Value] = []
+    for text, value in (
+        ("state = ", wanted.state),
+        ("book_id = ", wanted.book_id),
+        ("seq < (SELECT seq FROM orders WHERE id = ", wanted.before_id),
+    ):
+        if value is not None:
+            values.append(value.value if isinstance(value, State) else value)
+            conditions.append(f"{text}${len(values)}{')' if '(' in text else ''}")
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    values.append(wanted.limit)
+    rows = await tx.fetch_all(
+        f"SELECT {_ORDER} FROM orders {where}ORDER BY seq DESC LIMIT ${len(values)}", *values
+    )
+    return [_order(row) for row in rows]
+
+
+async def ledger_seen(tx: Transaction) -> int:
+    """Return the highest ledger number that any order knows of, 0 where none does."""
+    row = await tx.fetch_one(
+        "SELECT coalesce(max(ledger_number), 0), coalesce(max(return_number), 0) FROM orders"
+    )
+    return max(row) if row is not None else 0
+
+
+def _order(row: Row) -> Order:
+    order_id, book_id, quantity, version, max_price_minor, state, *rest = row
+    return Order(
+        purchase=Purchase(order_id, book_id, quantity, version, max_price_minor),
+        state=State(state),
+        **dict(zip(_FIELDS[1:], rest, strict=True)),
+    )
