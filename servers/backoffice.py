@@ -1,0 +1,133 @@
+"""The door for the shop's keepers: a shop opened for an audit or a repair.
+
+A shop that runs is reached over HTTP with the admin token. One that is stopped is opened here,
+in this process, on its databases, which stay locked meanwhile: no server can start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servers.audit import OpenShop
+from servers.catalog.client import CatalogClient
+from servers.catalog.service import CatalogService
+from servers.domain.errors import NotFound, Unavailable
+from servers.durable import ShopDatabase
+from servers.order.client import OrderClient
+from servers.order.service import OrderService, Timing
+from servers.shop_file import SHOP_FILE, is_alive, read_shop_file
+from servers.storage.database import StorageError, StorageInUse
+from servers.storage.sqlite import SqliteDatabase, packaged_migrations
+from servers.web.hop import open_hop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_SERVERS = ("catalog", "order", "frontend")
+
+
+class WallClock:
+    """The time of day."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where a running shop's catalog and order server are, and since when all of it is up."""
+
+    catalog: str
+    order: str
+    up_since_ms: int = 0
+
+
+def running_at(folder: Path) -> Urls | None:
+    """Return where the shop in a folder runs, or None where its note names no living process."""
+    note = read_shop_file(folder)
+    if note is None:
+        return None
+    try:
+        pids = [note["supervisor_pid"], *(note[name]["pid"] for name in _SERVERS)]
+        if not any(is_alive(pid) for pid in pids):
+            return None
+        up_since_ms = (folder / SHOP_FILE).stat().st_mtime_ns // 1_000_000
+        return Urls(note["catalog"]["url"], note["order"]["url"], up_since_ms)
+    except (KeyError, TypeError, OSError):
+        return None
+
+
+@contextlib.asynccontextmanager
+async def open_running(urls: Urls, token: str, *, call_s: float) -> AsyncIterator[OpenShop]:
+    """Open a shop whose servers run; a short call is given up after ``call_s`` seconds."""
+    async with (
+        open_hop("catalog", urls.catalog, token) as catalog,
+        open_hop("order", urls.order, token) as order,
+    ):
+        yield OpenShop(
+            CatalogClient(catalog, call_s=call_s),
+            OrderClient(order, call_s=call_s),
+            WallClock(),
+            urls.up_since_ms,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenShop]:
+    """Open a shop whose servers do not run.
+
+    An orders database that is lost counts as empty, and is only made if something is
+    ``to_change``. Raises `NotFound` where no catalog is, `Unavailable` where a server runs.
+    """
+    if not (folder / "catalog.db").exists():
+        detail = (
+            f"There is no shop in {folder}: it has no catalog.db. Name the shop's folder with "
+            f"--data, or start one there with `bookstore up`."
+        )
+        raise NotFound(detail)
+    async with contextlib.AsyncExitStack() as stack:
+        orders_folder = folder
+        if not to_change and not (folder / "orders.db").exists():
+            orders_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        catalog_database = await stack.enter_async_context(_database(folder, "catalog"))
+        orders_database = await stack.enter_async_context(_database(orders_folder, "orders"))
+        clock = WallClock()
+        catalog = CatalogService(catalog_database, clock)
+        orders = OrderService(orders_database, catalog, clock, random.Random(), Timing())  # noqa: S311  # jitter is no secret
+        yield OpenShop(catalog, orders, clock)
+
+
+@contextlib.asynccontextmanager
+async def _database(folder: Path, name: str) -> AsyncIterator[ShopDatabase]:
+    database = ShopDatabase(await _opened(folder / f"{name}.db", packaged_migrations(name)))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _opened(path: Path, migrations: Path) -> SqliteDatabase:
+    try:
+        return await SqliteDatabase.open(
+            path, migrations=migrations, on_commit_unknown=_already_ending
+        )
+    except StorageInUse as error:
+        detail = (
+            f"{path} is in use by process {error.pid}, though no shop that `bookstore up` "
+            f"started runs there. Name its servers with --catalog-url and --order-url, or stop "
+            f"them first."
+        )
+        raise Unavailable(detail) from error
+    except StorageError as error:
+        raise Unavailable(f"The shop cannot be opened: {error}") from error
+
+
+def _already_ending(_error: BaseException) -> None:
+    """Do nothing: whoever waits for the write gets its error, and the command ends with it."""

@@ -1,0 +1,317 @@
+"""Wires everything: settings, databases, services, routes, sockets. Nobody imports this.
+
+Each server is one ``async with`` stack: what is opened first is closed last. Time,
+randomness and ids enter the shop here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import json
+import logging
+import os
+import random
+import secrets
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servers import sample, tokens
+from servers.catalog.client import CatalogClient
+from servers.catalog.gateway import CatalogGateway
+from servers.catalog.handlers import CatalogHandlers
+from servers.catalog.mapping import BookMapping, draft_of
+from servers.catalog.service import CatalogService
+from servers.catalog.wire import NewBook
+from servers.durable import ShopDatabase
+from servers.frontend.handlers import FrontendHandlers
+from servers.listening import listen, url_of
+from servers.order.gateway import OrderGateway
+from servers.order.handlers import OrderHandlers
+from servers.order.mapping import OrderMapping
+from servers.order.resolver import Resolver
+from servers.order.service import OrderService, Timing
+from servers.settings import SettingsError
+from servers.storage.facts import keep_fact
+from servers.storage.sqlite import SqliteDatabase, packaged_migrations
+from servers.web.app import App
+from servers.web.auth import Doors, Role
+from servers.web.forwarding import Forwarder
+from servers.web.health import Health, Peer
+from servers.web.hop import open_hop
+from servers.web.log import AccessLog, configure
+from servers.web.metrics import Metrics
+from servers.web.serving import end_with_parent, raise_file_limit, serving, stop_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+    from servers.domain.book import Draft
+    from servers.domain.protocols import Clock
+    from servers.settings import Settings
+    from servers.tokens import Tokens
+    from servers.web.health import Check
+    from servers.web.hop import Hop
+    from servers.web.routes import Route
+
+_GC_THRESHOLD = 50_000
+_COMMIT_UNKNOWN_EXIT = 70
+
+
+class WallClock:
+    """The time of day."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What comes into a server from outside: its name, settings, time and randomness."""
+
+    name: str
+    settings: Settings
+    tokens: Tokens
+    clock: Clock
+    random: random.Random
+    new_id: Callable[[], str]
+
+
+def serve(name: str, settings: Settings) -> int:
+    """Run one server in the foreground until it is told to stop; return its exit code."""
+    outside = Outside(
+        name=name,
+        settings=settings,
+        tokens=tokens.load(settings),
+        clock=WallClock(),
+        random=random.Random(secrets.randbits(64)),  # noqa: S311  # for jitter only; ids are secrets
+        new_id=lambda: secrets.token_hex(16),
+    )
+    configure(name, settings.log_prefix, settings.log_level, outside.clock)
+    raise_file_limit()
+    with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
+        return runner.run(_serve(outside))
+
+
+async def _serve(outside: Outside) -> int:
+    settings = outside.settings
+    stop = stop_event()
+    if settings.parent_pipe:
+        end_with_parent(stop)
+    sock = _socket(outside)
+    url = url_of(sock)
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(_OPEN[outside.name](outside))
+        await stack.enter_async_context(
+            serving(server.app, sock, shutdown_s=settings.shutdown_s * 0.8)
+        )
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD, 20, 100)
+        ready = asyncio.ensure_future(server.until_ready())
+        ready.add_done_callback(lambda done: _announce(done, url, outside))
+        await stop.wait()
+        ready.cancel()
+        server.health.stopping = True
+    return 0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is open: its application, its health, and when it can work."""
+
+    app: App
+    health: Health
+    until_ready: Callable[[], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def open_catalog(outside: Outside) -> AsyncIterator[Server]:
+    """Open the catalog on its database; an empty one gets the sample catalogue."""
+    async with _database(outside, "catalog") as database:
+        service = CatalogService(database, outside.clock)
+        if outside.settings.sample and await service.last_number() == 0:
+            await asyncio.gather(*[service.add(draft) for draft in _sample()])
+        mapping = BookMapping(outside.settings.currency)
+        handlers = CatalogHandlers(service, mapping)
+        checks = {"database": database.wrong, "ledger": service.ledger_wrong}
+        yield _server(outside, handlers.routes(), checks, present=mapping.present)
+
+
+@contextlib.asynccontextmanager
+async def open_order(outside: Outside) -> AsyncIterator[Server]:
+    """Open the order server on its database, with a hop to the catalog."""
+    settings = outside.settings
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(_database(outside, "orders"))
+        hop = await stack.enter_async_context(_hop(outside, "catalog"))
+        peer = Peer(hop)
+        service = OrderService(
+            database,
+            CatalogClient(hop, call_s=settings.catalog_call_s),
+            outside.clock,
+            outside.random,
+            Timing(settings.order_deadline_s, settings.resolve_after_s, settings.void_after_s),
+            catalog_wrong=lambda: peer.wrong,
+        )
+        await service.start()
+        await stack.enter_async_context(peer.watched())
+        await stack.enter_async_context(Resolver(service).running())
+        handlers = OrderHandlers(service, OrderMapping(settings.currency))
+        checks = {"database": database.wrong, "catalog": peer.check}
+        server = _server(outside, handlers.routes(), checks, until_ready=peer.until_ready)
+        if server.app.metrics is not None:
+            server.app.metrics.gauge(
+                "orders_under_way", "Orders being sold now.", lambda: service.seller.under_way
+            )
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
+    """Open the frontend, with hops to the catalog and the order server."""
+    settings = outside.settings
+    async with contextlib.AsyncExitStack() as stack:
+        catalog = await stack.enter_async_context(_hop(outside, "catalog"))
+        orders = await stack.enter_async_context(_hop(outside, "order"))
+        peers = [Peer(catalog), Peer(orders)]
+        for peer in peers:
+            await stack.enter_async_context(peer.watched())
+        order_peer = peers[1]
+        handlers = FrontendHandlers(
+            catalog=CatalogGateway(catalog, call_s=settings.catalog_call_s, random=outside.random),
+            orders=OrderGateway(orders, call_s=settings.catalog_call_s * 2, random=outside.random),
+            to_catalog=Forwarder(catalog),
+            to_orders=Forwarder(orders),
+            orders_wrong=lambda: None if order_peer.reachable else order_peer.wrong,
+            new_order_id=outside.new_id,
+        )
+        checks = {peer.name: peer.check for peer in peers}
+
+        async def until_ready() -> None:
+            await asyncio.gather(*[peer.until_ready() for peer in peers])
+
+        yield _server(outside, handlers.routes(), checks, until_ready=until_ready)
+
+
+_OPEN = {"catalog": open_catalog, "order": open_order, "frontend": open_frontend}
+
+
+async def _at_once() -> None:
+    return
+
+
+def _server(
+    outside: Outside,
+    routes: Sequence[Route],
+    checks: Mapping[str, Check],
+    *,
+    present: Callable[[object], object] | None = None,
+    until_ready: Callable[[], Awaitable[None]] = _at_once,
+) -> Server:
+    settings = outside.settings
+    metrics = Metrics() if settings.metrics else None
+    health = Health(checks, metrics)
+    prefix = f"{outside.new_id()[:8]}-"
+    numbers = itertools.count(1)
+    access_log = AccessLog(
+        asyncio.get_running_loop(),
+        outside.name,
+        settings.log_prefix,
+        sys.stderr.buffer,
+    )
+    app = App(
+        (*routes, *health.routes()),
+        doors=Doors({Role.ADMIN: outside.tokens.admin, Role.SERVICE: outside.tokens.service}),
+        budget_s=_budget_s(outside),
+        clock=outside.clock,
+        new_request_id=lambda: f"{prefix}{next(numbers):x}",
+        present=present,
+        max_in_flight=settings.max_in_flight,
+        metrics=metrics,
+        access_log=access_log if settings.access_log else None,
+    )
+    if metrics is not None:
+        metrics.gauge("requests_in_flight", "Requests being answered.", lambda: app.in_flight)
+    return Server(app, health, until_ready)
+
+
+def _budget_s(outside: Outside) -> float:
+    """Return how long a request may take where its caller does not say."""
+    settings = outside.settings
+    return settings.order_deadline_s if outside.name == "order" else settings.frontend_deadline_s
+
+
+@contextlib.asynccontextmanager
+async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
+    settings = outside.settings
+    database = ShopDatabase(
+        await SqliteDatabase.open(
+            settings.data / f"{name}.db",
+            migrations=packaged_migrations(name),
+            on_commit_unknown=_exit_at_once,
+        )
+    )
+    try:
+        kept = await database.write(lambda tx: keep_fact(tx, "currency", settings.currency))
+        if kept != settings.currency:
+            message = f"This shop's currency is {kept}, not {settings.currency}; it stays so."
+            raise SettingsError(message)
+        yield database
+    finally:
+        await database.close()
+
+
+def _hop(outside: Outside, name: str) -> contextlib.AbstractAsyncContextManager[Hop]:
+    settings = outside.settings
+    url = settings.catalog_url if name == "catalog" else settings.order_url
+    return open_hop(name, url, outside.tokens.service)
+
+
+def _socket(outside: Outside) -> socket.socket:
+    settings = outside.settings
+    if settings.listen_fd is not None:
+        sock = socket.socket(fileno=settings.listen_fd)
+    else:
+        sock = listen(settings.host, settings.port_of(outside.name))
+    sock.setblocking(False)
+    return sock
+
+
+def _announce(done: asyncio.Future[None], url: str, outside: Outside) -> None:
+    """Say that the server is ready: to who started it, and to who reads the log."""
+    if done.cancelled():
+        return
+    done.result()
+    ready_fd = outside.settings.ready_fd
+    if ready_fd is not None:
+        # Whoever waited for the line may be gone by now; our standard input tells us so.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(ready_fd, "w") as pipe:
+            pipe.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    logging.getLogger("servers").info("ready at %s", url)
+
+
+def _sample() -> list[Draft]:
+    fields = ("title", "authors", "isbn", "topics", "price", "stock")
+    return [draft_of(NewBook(**{name: book[name] for name in fields})) for book in sample.load()]
+
+
+def _exit_at_once(error: BaseException) -> None:
+    """End the process: only a restart can tell whether the last commit is on disk."""
+    logging.getLogger("servers").critical("a commit failed, the process ends: %s", error)
+    os._exit(_COMMIT_UNKNOWN_EXIT)
+
+
+def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if settings.uvloop:
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            return uvloop.new_event_loop
+    return None

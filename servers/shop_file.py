@@ -1,0 +1,66 @@
+"""The note in a shop's folder that says where its servers are.
+
+Lives here: writing, reading and removing ``shop.json``, and asking whether a process still
+runs. ::
+
+    {"frontend": {"url": "http://127.0.0.1:8000", "pid": 123},
+     "catalog":  {"url": "http://127.0.0.1:8001", "pid": 124},
+     "order":    {"url": "http://127.0.0.1:8002", "pid": 125},
+     "supervisor_pid": 122}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SHOP_FILE: Final = "shop.json"
+
+
+def write_shop_file(folder: Path, servers: Mapping[str, tuple[str, int]]) -> None:
+    """Note URL and pid of each server, and this process as their supervisor.
+
+    Whoever reads at the same moment sees the old note or the new one, never a part.
+    """
+    note: dict[str, object] = {
+        name: {"url": url, "pid": pid} for name, (url, pid) in servers.items()
+    }
+    note["supervisor_pid"] = os.getpid()
+    draft = folder / f".{SHOP_FILE}.{os.getpid()}"
+    draft.write_text(json.dumps(note) + "\n", encoding="utf-8")
+    draft.replace(folder / SHOP_FILE)
+
+
+def read_shop_file(folder: Path) -> dict[str, Any] | None:
+    """Return the note, or None where there is none or what is there is not one.
+
+    It outlives a supervisor that was killed: `is_alive` tells whether it still holds.
+    """
+    try:
+        note = json.loads((folder / SHOP_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def remove_shop_file(folder: Path) -> None:
+    """Remove the note if this process wrote it; another supervisor's stays."""
+    note = read_shop_file(folder)
+    if note is not None and note.get("supervisor_pid") == os.getpid():
+        (folder / SHOP_FILE).unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process with this id runs, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
