@@ -29,8 +29,9 @@ CHUNK_ENTRIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What was repaired, or would be.
+    """What was repaired, or would be: entries of the ledger, and rows of orders.
 
+    A row that only gets the new number of an entry which was entered again is not counted.
     ``corrections`` are the copies received, by book, so that no stock goes below zero.
     """
 
@@ -64,12 +65,12 @@ async def reconcile(shop: OpenShop, *, dry_run: bool = False) -> Repairs:
         return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
     for begin in range(0, len(plan.lost), CHUNK_ORDERS):
         await shop.catalog.reenter(plan.lost[begin : begin + CHUNK_ORDERS])
-    rows = await _restore(shop)
+    await _restore(shop)
     # The order server may have told the catalog its old, higher number in between; now it
     # knows better, and the catalog sells again.
     await shop.catalog.reenter([])
     corrections = await _corrected(shop.catalog, last)
-    return Repairs(len(plan.sales), plan.refusals, plan.returns, rows, corrections)
+    return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
 
 
 async def _plan(shop: OpenShop) -> _Plan:
@@ -98,7 +99,7 @@ async def _plan(shop: OpenShop) -> _Plan:
         sales=_oldest_first(order for order in undecided if order.state is not State.REJECTED),
         refusals=refusals,
         returns=len(given_back),
-        rows=len(changed | lost.keys()),
+        rows=len(changed - lost.keys()),
     )
 
 
@@ -107,14 +108,13 @@ def _oldest_first(orders: Iterable[Order]) -> list[Order]:
     return sorted(orders, key=lambda order: order.ledger_number or 0)
 
 
-async def _restore(shop: OpenShop) -> int:
-    """Make every order row agree with the ledger; return how many had to change."""
-    after = rows = 0
+async def _restore(shop: OpenShop) -> None:
+    """Make every order row agree with the ledger."""
+    after = 0
     while True:
         restored = await shop.orders.restore(after, CHUNK_ENTRIES)
-        rows += restored.changed
         if restored.last_number == 0:
-            return rows
+            return
         after = restored.last_number
 
 

@@ -1,0 +1,1 @@
+"""The command `bookstore`: what people and scripts use to reach the shop."""

@@ -1,0 +1,241 @@
+"""The blocking client of the frontend: repeats what is safe, and says what it knows.
+
+Lives here: which failures are tried again, until when, and which error a command ends
+with. The requests themselves live in ``wire``, one exchange in ``connection``, lists
+of several pages in ``paging``.
+
+What a failed attempt means::
+
+    no connection was made          nothing happened     tried again
+    503, 429                        nothing happened     tried again, after Retry-After
+    answer lost, 504, 500, 502 …    a change is in doubt tried again if repeatable
+    not an answer of the shop       a change is in doubt not tried again
+    any other problem               decided              not tried again
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bookstore_cli import wire
+from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
+from servers.domain.errors import (
+    Internal,
+    Missing,
+    NotNow,
+    OutcomeUnknown,
+    ShopError,
+    Unavailable,
+    error_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bookstore_cli.connection import Answer
+    from bookstore_cli.wire import Request
+
+FIRST_DELAY_S = 0.05
+LONGEST_DELAY_S = 1.0
+QUIET_S = 1.0
+"""How long a command tries again before it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt that did not succeed, and what it leaves behind."""
+
+    error: ShopError
+    again: bool = False
+    doubtful: bool = False
+    after_s: float = 0.0
+
+    @property
+    def decided(self) -> bool:
+        """Whether the shop itself said no, for good."""
+        return not (self.again or self.doubtful or isinstance(self.error, NotNow))
+
+
+class Client:
+    """Asks one frontend, within one time limit for all that a command does.
+
+    ``source`` says where the URL came from, for the sentence when nobody answers there.
+    ``note`` is told when the client keeps trying.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 10.0,
+        token: str | None = None,
+        source: str = "",
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.deadline = Deadline(timeout_s)
+        self._connection = Connection(url, self.deadline)
+        self._name = f"The frontend at {url}{source}"
+        self._token = token
+        self._note = note
+        self._noted = False
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        self._connection.close()
+
+    def restart(self) -> None:
+        """Begin anew after a pause: the whole time, and a connection that is not stale."""
+        self.close()
+        self.deadline.restart()
+
+    def get(self, path: str) -> Answer:
+        """Return one thing."""
+        return self.call(wire.look_up(path))
+
+    def purchase(self, book_id: int, wishes: Mapping[str, object], key: str) -> Answer:
+        """Buy, and wait until the order is decided.
+
+        Raises the refusal; `NotNow` only if no attempt ever reached an order;
+        `OutcomeUnknown` where one may have and the time is over.
+        """
+        request = wire.purchase(book_id, wishes, key)
+        answer = self.call(request)
+        while answer.pending:
+            self._wait_while_pending(answer, request)
+            answer = self.call(request, doubtful=True)
+        return answer
+
+    def cancel(self, order_id: str) -> Answer:
+        """Give an order back, and wait until that is done."""
+        request = wire.cancel(order_id)
+        answer = self.call(request)
+        for delay_s in _delays():
+            if not answer.pending:
+                break
+            self._pause(request, max(delay_s, answer.retry_after_s))
+            answer = self.call(request, doubtful=True)
+        return answer
+
+    def call(self, request: Request, *, doubtful: bool = False) -> Answer:
+        """Send a request, again and again as far as that is safe, until it is answered.
+
+        ``doubtful``: an earlier request may have had this one's effect already.
+        """
+        headers = self._headers(request)
+        for delay_s in _delays():
+            outcome = self._attempt(request, headers)
+            if not isinstance(outcome, Failure):
+                return outcome
+            doubtful = doubtful or outcome.doubtful
+            wait_s = max(delay_s, outcome.after_s)
+            if not outcome.again or wait_s >= self.deadline.remaining_s:
+                raise self._last_word(request, outcome, doubtful)
+            self._say_that_it_goes_on(outcome.error)
+            time.sleep(wait_s)
+        raise AssertionError  # The delays never end.
+
+    def _attempt(self, request: Request, headers: Mapping[str, str]) -> Answer | Failure:
+        remaining_ms = max(1, int(self.deadline.remaining_s * 1000))
+        timed = {**headers, "X-Deadline-Ms": str(remaining_ms)}
+        try:
+            answer = self._connection.exchange(request.method, request.path, request.body, timed)
+        except NotSent as error:
+            return Failure(self._unreachable(str(error)), again=True)
+        except AnswerLost as error:
+            return Failure(
+                self._unreachable(str(error)), again=request.repeatable, doubtful=request.changes
+            )
+        except NotTheShop as error:
+            return Failure(self._stranger(str(error)), doubtful=request.changes)
+        kind = None if answer.value is None else type(answer.value)
+        if answer.good and kind is request.expects:
+            return answer
+        return self._refusal(request, answer)
+
+    def _refusal(self, request: Request, answer: Answer) -> Failure:
+        """Return what an answer that is no success leaves behind."""
+        problem = answer.value
+        if answer.good or not isinstance(problem, dict) or "code" not in problem:
+            error: ShopError = self._stranger(f"it answered {answer.status} with something else")
+            doubtful = request.changes and not answer.untouched
+        else:
+            error = error_of(problem)
+            doubtful = request.changes and answer.broken and not answer.untouched
+        again = answer.untouched or (answer.broken and request.repeatable)
+        return Failure(error, again, doubtful, answer.retry_after_s)
+
+    def _last_word(self, request: Request, failure: Failure, doubtful: bool) -> ShopError:
+        """Return the error that a command ends with."""
+        error = failure.error
+        if not request.changes:
+            # A read that ran out of time has changed nothing, whatever it is called.
+            return Unavailable(error.detail) if isinstance(error, OutcomeUnknown) else error
+        own = isinstance(error, OutcomeUnknown) or (
+            isinstance(error, Internal) and not request.purchase
+        )
+        if failure.decided or own or not doubtful:
+            return error
+        return _unknown(request, error.detail)
+
+    def _wait_while_pending(self, answer: Answer, request: Request) -> None:
+        order_id = str(answer.value.get("id"))
+        retry_after_s = answer.retry_after_s
+        for delay_s in _delays():
+            self._pause(request, max(delay_s, min(retry_after_s, LONGEST_DELAY_S)))
+            try:
+                order = self.get(f"/orders/{quote(order_id, safe='')}").value
+            except Missing:
+                return  # The purchase itself, asked again, knows better.
+            except ShopError as error:
+                raise _unknown(request, error.detail, order_id=order_id) from error
+            if order.get("state") != "pending":
+                return
+
+    def _pause(self, request: Request, wait_s: float) -> None:
+        if wait_s >= self.deadline.remaining_s:
+            raise _unknown(request, f"{self._name} has not decided it in time.")
+        time.sleep(wait_s)
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        own = {"Accept": "application/json", "X-Request-Id": uuid.uuid4().hex}
+        if self._token is not None:
+            own["Authorization"] = f"Bearer {self._token}"
+        return {**own, **request.headers}
+
+    def _say_that_it_goes_on(self, error: ShopError) -> None:
+        spent_s = self.deadline.timeout_s - self.deadline.remaining_s
+        if not self._noted and spent_s >= QUIET_S:
+            self._noted = True
+            left_s = self.deadline.remaining_s
+            self._note(f"{error.detail.split('. ')[0]}. Trying for {left_s:.0f} s more.")
+
+    def _unreachable(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"{self._name} does not answer ({reason}). Start the shop with `bookstore up`, "
+            "or name another with --url."
+        )
+
+    def _stranger(self, reason: str) -> Unavailable:
+        return Unavailable(
+            f"{self._name} does not answer as a bookstore does ({reason}). "
+            "Name the right URL with --url."
+        )
+
+
+def _unknown(request: Request, reason: str, **members: object) -> OutcomeUnknown:
+    what = "purchase" if request.purchase else "change"
+    detail = f"The {what} may or may not have been made. {reason} {request.look}"
+    return OutcomeUnknown(detail, **members)
+
+
+def _delays() -> Iterator[float]:
+    """Yield ever longer waits in seconds, jittered so that many clients do not come at once."""
+    delay_s = FIRST_DELAY_S
+    while True:
+        yield delay_s * random.uniform(0.5, 1.0)  # noqa: S311  # a wait is no secret
+        delay_s = min(delay_s * 2, LONGEST_DELAY_S)

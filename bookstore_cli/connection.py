@@ -1,0 +1,246 @@
+"""One keep-alive connection, and one exchange over it, within a deadline.
+
+Lives here: what can happen to a single request, told apart by what it means for the
+caller: it was never sent, its answer was lost, or whoever answered is not the shop.
+Repeating, tokens and the shop's errors live in ``client``. No proxies from the
+environment, no redirects.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Longest answer that is read: 200 books of the longest kind are far below."""
+
+_SHORTEST_WAIT_S = 0.001
+_SECONDS = re.compile(r"[0-9]{1,6}\Z")
+
+
+class NotSent(Exception):  # what happened, not an error of ours
+    """No connection was made, so nothing was sent and nothing happened."""
+
+
+class AnswerLost(Exception):  # as above
+    """The request was sent, or in part; no whole answer came back."""
+
+
+class NotTheShop(Exception):  # as above
+    """An answer came that the shop does not give."""
+
+
+class Deadline:
+    """The moment by which a command wants to be done."""
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.timeout_s = timeout_s
+        self._clock = clock
+        self._ends_at_s = clock() + timeout_s
+
+    def restart(self) -> None:
+        """Give the whole time again, as for the next page of a long list."""
+        self._ends_at_s = self._clock() + self.timeout_s
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; zero or less once the time is over."""
+        return self._ends_at_s - self._clock()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: ``value`` is the decoded body, None where there is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    value: Any
+
+    @property
+    def good(self) -> bool:
+        """Whether the server did what it was asked, or has begun to."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def pending(self) -> bool:
+        """Whether the server has begun, and is not done."""
+        return self.status == HTTPStatus.ACCEPTED
+
+    @property
+    def broken(self) -> bool:
+        """Whether the server failed, rather than refused."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the server says that it did nothing, and that later it may."""
+        return self.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
+    @property
+    def retry_after_s(self) -> float:
+        """What ``Retry-After`` asks to wait, in seconds; zero without one (RFC 9110 §10.2.3)."""
+        text = self.headers.get("retry-after", "")
+        return float(text) if _SECONDS.match(text) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a server is: the parts of its URL."""
+
+    secure: bool
+    host: str
+    port: int
+    prefix: str
+
+
+def parse_url(url: str) -> Base:
+    """Return the parts of a server's URL, or raise ValueError where it cannot be one."""
+    parts = urlsplit(url)
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    printable = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or not printable:
+        raise ValueError(url)
+    secure = parts.scheme == "https"
+    port = parts.port if parts.port is not None else (443 if secure else 80)
+    return Base(secure, parts.hostname, port, parts.path.rstrip("/"))
+
+
+class Connection:
+    """A connection to one server, opened when it is needed and kept for the next request."""
+
+    def __init__(self, url: str, deadline: Deadline) -> None:
+        base = parse_url(url)
+        kind = http.client.HTTPSConnection if base.secure else http.client.HTTPConnection
+        self._prefix = base.prefix
+        self._deadline = deadline
+        self._http = kind(base.host, base.port)
+        self._http.response_class = self._response  # type: ignore[assignment]  # a maker will do
+
+    def exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        """Send one request and return its answer; ``path`` is quoted already.
+
+        Raises `NotSent`, `AnswerLost` or `NotTheShop`; each says why in a few words.
+        """
+        self._connect()
+        try:
+            self._http.request(method, self._prefix + path, body, dict(headers))
+            response = self._http.getresponse()
+            content = _content(response)
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
+            self.close()
+            raise AnswerLost("the connection was lost before the answer was complete") from error
+        except OSError as error:
+            self.close()
+            raise AnswerLost(_why(error)) from error
+        except http.client.HTTPException as error:
+            self.close()
+            raise NotTheShop("the answer is not HTTP") from error
+        except NotTheShop:
+            self.close()
+            raise
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, fields, content, _value(response.status, fields, content))
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        self._http.close()
+
+    def _connect(self) -> None:
+        remaining_s = self._deadline.remaining_s
+        if remaining_s <= 0:
+            raise NotSent("the time was over")
+        self._http.timeout = remaining_s
+        try:
+            if self._http.sock is None:
+                self._http.connect()
+            self._http.sock.settimeout(remaining_s)
+        except OSError as error:
+            self.close()
+            raise NotSent(_why(error)) from error
+
+    def _response(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
+        response = http.client.HTTPResponse(sock, **options)
+        response.fp.close()
+        response.fp = io.BufferedReader(_DeadlineFile(sock, self._deadline))
+        return response
+
+
+class _DeadlineFile(io.RawIOBase):
+    """What a socket receives, all of it within one deadline.
+
+    A socket's own time-out holds for each packet: a server that sends one byte now and
+    then could hold a command for ever.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(max(self._deadline.remaining_s, _SHORTEST_WAIT_S))
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _content(response: http.client.HTTPResponse) -> bytes:
+    with response:
+        content = response.read(MAX_BODY_BYTES + 1)
+    if len(content) > MAX_BODY_BYTES:
+        raise NotTheShop(f"the answer is longer than {MAX_BODY_BYTES // 1024**2} MiB")
+    if response.length:
+        # A body that was cut short is only reported by a `read` without a limit.
+        raise http.client.IncompleteRead(content, response.length)
+    return content
+
+
+def _value(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """Return the decoded body; an answer that is neither JSON nor empty raises.
+
+    A proxy's own page about a failure (502 and the like) counts as empty: what matters
+    of it is the status.
+    """
+    if not body:
+        return None
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in {"application/json", "application/problem+json"}:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return None
+        kind = media_type if media_type.isascii() and media_type.isprintable() else "unknown"
+        raise NotTheShop(f"it answered {status} with {kind or 'an untyped body'}")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotTheShop(f"it answered {status} with broken JSON") from error
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return "the host name is unknown"
+    if isinstance(error, ConnectionError):
+        return "the connection was lost"
+    return error.strerror or type(error).__name__

@@ -1,0 +1,194 @@
+"""The group `bookstore`, and the one place where errors become sentences and exit codes.
+
+=====  =================================================================
+exit   means
+=====  =================================================================
+0      done; also replayed, also nothing found by a search
+1      a bug, or a server's
+2      usage, also a malformed id
+3      declined at a prompt
+4      not allowed
+5      not found, or deleted
+6      out of stock
+7      conflict: version, price, key, state
+8      data refused, or an audit found a violation
+9      unreachable; nothing happened
+10     outcome unknown: repeat with the printed key
+130    interrupted
+=====  =================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bookstore_cli.commands import Late, ShopGroup, global_options
+from bookstore_cli.session import Session
+from bookstore_cli.terminal import visible
+from servers.domain.errors import Internal, ShopError, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+
+LATE = {
+    "search": Late("bookstore_cli.shop:search", "Find the books of a topic."),
+    "info": Late("bookstore_cli.shop:info", "Show books by id."),
+    "buy": Late("bookstore_cli.shop:buy", "Purchase copies of a book."),
+    "topics": Late(
+        "bookstore_cli.shop:topics", "List the topics, each with the number of its books."
+    ),
+    "orders": Late("bookstore_cli.orders:orders", "List, show and cancel orders."),
+    "books": Late("bookstore_cli.books:books", "Add, edit, restock and delete books; for staff."),
+    "up": Late("bookstore_cli.running:up", "Run the whole shop until Ctrl-C."),
+    "serve": Late(
+        "bookstore_cli.running:serve",
+        "Run one server in the foreground, as systemd and containers want it.",
+    ),
+    "status": Late(
+        "bookstore_cli.running:status",
+        "Say of each server whether it is live and ready; exit 9 if one is not.",
+    ),
+    "audit": Late("bookstore_cli.audit:audit", "Prove that stock, ledger and orders agree."),
+    "reconcile": Late(
+        "bookstore_cli.audit:reconcile", "Rebuild orders from the ledger, and missing sales."
+    ),
+    "demo": Late("bookstore_cli.demo:demo", "Tour the shop, and see two races that sink others."),
+}
+
+
+class OutputClosed(Exception):  # no error: whoever read has read enough
+    """Whoever read our output went away, as `head` does."""
+
+
+class Root(ShopGroup):
+    """The group of all commands; it alone knows what a closed pipe means."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a closed pipe ends it quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+
+def make_cli() -> Root:
+    """Return the whole command line; commands are imported when they are asked for."""
+    version = click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_version,
+        help="Print the version.",
+    )
+    return Root(
+        "bookstore",
+        late=LATE,
+        params=[*global_options(), version],
+        help="A bookstore whose purchases are right.",
+        examples=("bookstore search 'distributed systems'", "bookstore buy 2"),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def main() -> None:
+    """Run the command line of this process; the entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error ends here."""
+    session = Session()
+    try:
+        result = make_cli().main(
+            list(arguments), prog_name="bookstore", standalone_mode=False, obj=session
+        )
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # every error ends here
+        return _ended(session, error)
+    finally:
+        session.close()
+    return result if isinstance(result, int) else 0
+
+
+def _ended(session: Session, error: BaseException) -> int:
+    """Say what ended a command early; return its exit code."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            code = INTERRUPTED
+        case OutputClosed():
+            # Python would complain once more when it flushes what nobody reads.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        case click.ClickException():
+            _show_usage(error)
+            code = error.exit_code
+        case ExceptionGroup():
+            code = _report(session, [_named(each) for each in error.exceptions])
+        case _:
+            code = _report(session, [_named(error)])
+    return code
+
+
+def _report(session: Session, errors: Sequence[ShopError]) -> int:
+    """Print errors, as sentences or as problem objects; return the exit code of the first."""
+    for error in errors:
+        if session.machine_reads_errors:
+            import json
+
+            click.echo(json.dumps(problem_of(error)), err=True)
+            continue
+        label = _coloured(session, "Error:")
+        click.echo(f"{label} {visible(error.detail)}", err=True)
+        again = error.members.get("repeat_with")
+        if again:
+            click.echo(f"repeat with: {visible(str(again))}", err=True)
+    return errors[0].exit_code
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """Print what was wrong with the command line; what was typed is made harmless."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        click.echo(context.get_usage(), err=True)
+        click.echo(f"Try '{context.command_path} --help' for help.\n", err=True)
+    click.echo(f"Error: {visible(error.format_message())}", err=True)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"bookstore {version('bookstore')}")
+    except PackageNotFoundError:
+        click.echo("bookstore (not installed: run from its sources)")
+    ctx.exit()
+
+
+def _named(error: BaseException) -> ShopError:
+    """Return an error of the shop as it is, and any other as the bug that it shows."""
+    if isinstance(error, ShopError):
+        return error
+    if sys.flags.dev_mode:
+        raise error
+    return Internal(
+        f"This is a bug in the command ({type(error).__name__}: {error}). Set PYTHONDEVMODE=1 and "
+        "repeat it to see where it is; please report that."
+    )
+
+
+def _coloured(session: Session, label: str) -> str:
+    color = session.option("color", "auto")
+    bare = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
+    plain = color == "never" or (color == "auto" and bare)
+    return label if plain else f"\x1b[31m{label}\x1b[0m"

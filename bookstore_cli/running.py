@@ -1,0 +1,173 @@
+"""Running the shop: all of it, one server of it, and whether it is well."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bookstore_cli import params
+from bookstore_cli.commands import ShopCommand
+from bookstore_cli.session import DEFAULT_URL, pass_session
+from servers.domain.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bookstore_cli.session import Session
+    from servers.settings import Settings
+
+SERVERS = ("catalog", "order", "frontend")
+STATUS = ("server", "url", "pid", "live", "ready", "detail")
+USUAL_URLS = {
+    "frontend": DEFAULT_URL,
+    "catalog": "http://127.0.0.1:8001",
+    "order": "http://127.0.0.1:8002",
+}
+UNREACHABLE = 9
+PROBE_TIMEOUT_S = 2.0
+
+_CONFIG = click.option(
+    "--config",
+    "file",
+    envvar="BOOKSTORE_CONFIG",
+    show_envvar=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with settings.",
+)
+_HOST = click.option("--host", help="The address to listen on; 127.0.0.1 unless set.")
+
+
+@click.command(
+    cls=ShopCommand,
+    examples=("bookstore up", "bookstore up --port 0 --data ./my-shop"),
+)
+@click.option(
+    "--port", type=params.PORT, help="The frontend's port; 8000 unless set, 0: free ones."
+)
+@_HOST
+@_CONFIG
+@pass_session
+def up(session: Session, /, file: Path | None, **options: object) -> int:
+    """Run the whole shop until Ctrl-C.
+
+    Catalog and order listen on the two ports after the frontend's. Prints the three URLs
+    when all are ready.
+    """
+    import asyncio
+
+    from servers import supervisor
+
+    with _explained():
+        return asyncio.run(supervisor.run(_settings(session, options, file), click.echo))
+
+
+@click.command(
+    cls=ShopCommand,
+    examples=(
+        "bookstore serve catalog --data ./my-shop",
+        "bookstore serve frontend --port 8080 --catalog-url http://127.0.0.1:8001",
+    ),
+)
+@click.argument("server", type=click.Choice(SERVERS))
+@click.option("--port", type=params.PORT, help="The port; 8000, 8001 or 8002 unless set.")
+@_HOST
+@click.option("--catalog-url", type=params.URL, help="Where the catalog is.")
+@click.option("--order-url", type=params.URL, help="Where the order server is.")
+@click.option("--log-level", help="debug, info, warning or error.")
+@_CONFIG
+@pass_session
+def serve(session: Session, /, server: str, file: Path | None, **options: object) -> int:
+    """Run one server in the foreground, as systemd and containers want it.
+
+    Every setting can also stand in the environment (BOOKSTORE_PORT, …) or in the file.
+    """
+    with _explained():
+        settings = _settings(session, options, file)
+        # What a server needs is only imported once its settings are known to be good.
+        from servers.main import serve as serve_one
+
+        return serve_one(server, settings)
+
+
+@click.command(cls=ShopCommand, examples=("bookstore status", "bookstore status --json"))
+@pass_session
+def status(session: Session) -> int:
+    """Say of each server whether it is live and ready; exit 9 if one is not."""
+    rows = [_probed(session, name, url, pid) for name, url, pid in _servers(session)]
+    session.output.rows(STATUS, rows)
+    idle = [str(row["server"]) for row in rows if not row["ready"]]
+    if idle:
+        session.say(f"Not ready: {', '.join(idle)}. Start the shop with `bookstore up`.")
+    return UNREACHABLE if idle else 0
+
+
+def _settings(session: Session, options: Mapping[str, object], file: Path | None) -> Settings:
+    from servers import settings
+
+    return settings.load({**options, **session.typed("data")}, os.environ, file)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what keeps a server from starting into a refusal of the data it was given."""
+    from servers.listening import SupervisorError
+    from servers.settings import SettingsError
+    from servers.storage.database import StorageError
+
+    try:
+        yield
+    except (SettingsError, StorageError, SupervisorError) as error:
+        raise InvalidRequest(str(error)) from error
+
+
+def _servers(session: Session) -> list[tuple[str, str, int | None]]:
+    """Return name, URL and process id of each server that is known."""
+    if session.option("url"):
+        return [("frontend", session.url, None)]
+    found = []
+    for name, usual in USUAL_URLS.items():
+        known = session.shop.get(name)
+        entry = known if isinstance(known, dict) else {}
+        found.append((name, str(entry.get("url", usual)), entry.get("pid")))
+    return found
+
+
+def _probed(session: Session, server: str, url: str, pid: int | None) -> dict[str, object]:
+    timeout_s = min(session.timeout_s, PROBE_TIMEOUT_S)
+    live, live_detail = _asked(url, "/livez", timeout_s)
+    ready, detail = _asked(url, "/readyz", timeout_s) if live else (False, live_detail)
+    return {
+        "server": server,
+        "url": url,
+        "pid": pid,
+        "live": live,
+        "ready": ready,
+        "detail": detail,
+    }
+
+
+def _asked(url: str, path: str, timeout_s: float) -> tuple[bool, str]:
+    """Ask a health route once; return whether it said yes, and what it said else."""
+    from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
+
+    try:
+        with closing(Connection(url, Deadline(timeout_s))) as connection:
+            answer = connection.exchange("GET", path, None, {"Accept": "application/json"})
+    except (NotSent, AnswerLost, NotTheShop) as error:
+        return False, str(error)
+    except ValueError:
+        return False, "not a URL"
+    return answer.good, "" if answer.good else _detail(answer.value, answer.status)
+
+
+def _detail(value: Any, status_code: int) -> str:
+    """Return what a server says is not ready, in one line."""
+    if not isinstance(value, dict):
+        return f"it answered {status_code}"
+    if isinstance(value.get("detail"), str):
+        return str(value["detail"])
+    return ", ".join(f"{name}: {part}" for name, part in value.items())

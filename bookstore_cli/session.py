@@ -1,0 +1,178 @@
+"""What one call of the command works with: the options given, the folder, URL, token, output.
+
+Each part is made when a command first asks for it, so that a command which needs no
+folder never looks for one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from servers.domain.errors import InvalidRequest, Unauthorized
+
+if TYPE_CHECKING:
+    from bookstore_cli.client import Client
+    from bookstore_cli.output import Output
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_TIMEOUT_S = 10.0
+SHOP_FILE = "shop.json"
+TOKEN_FILE = "admin.token"  # noqa: S105  # the name of the file, not a token
+_TOKEN = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Session:
+    """One call of the command, from its options to its output."""
+
+    def __init__(self) -> None:
+        self._options: dict[str, Any] = {}
+        self._typed: set[str] = set()
+        self._clients: list[Client] = []
+
+    def remember(self, name: str, value: object, *, typed: bool) -> None:
+        """Keep a global option; what was typed beats what the environment says."""
+        if typed or name not in self._typed:
+            self._options[name] = value
+        if typed:
+            self._typed.add(name)
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """Return a global option; ``default`` where no one named it, nor the environment."""
+        return self._options.get(name, default)
+
+    def typed(self, *names: str) -> dict[str, Any]:
+        """Return those of the global options that stood on the command line."""
+        return {name: self._options[name] for name in names if name in self._typed}
+
+    @property
+    def quiet(self) -> bool:
+        """Whether words that are neither data nor errors are left out."""
+        return bool(self.option("quiet"))
+
+    @property
+    def timeout_s(self) -> float:
+        """How long a command may wait for the shop, in seconds."""
+        return float(self.option("timeout", DEFAULT_TIMEOUT_S))
+
+    @property
+    def machine_reads_errors(self) -> bool:
+        """Whether refusals go out as problem objects."""
+        return self.option("output") in {"json", "ndjson"}
+
+    @cached_property
+    def folder(self) -> Path:
+        """The shop's folder: databases, tokens and ``shop.json``."""
+        named = self.option("data")
+        if named:
+            return Path(named)
+        import platformdirs
+
+        return Path(platformdirs.user_data_dir("bookstore"))
+
+    @cached_property
+    def shop(self) -> dict[str, Any]:
+        """What the running shop wrote about itself; empty where none is running."""
+        path = self.folder / SHOP_FILE
+        try:
+            found = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise InvalidRequest(
+                f"{path} cannot be read ({error.strerror}). Name the shop with --url."
+            ) from error
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise InvalidRequest(
+                f"{path} is not what the shop writes. Delete it and start the shop again, or name "
+                "the shop with --url."
+            )
+        return found
+
+    @cached_property
+    def url(self) -> str:
+        """The frontend's URL."""
+        return self._named_url[0]
+
+    @cached_property
+    def _named_url(self) -> tuple[str, str]:
+        """The frontend's URL, and where it came from."""
+        if self.option("url"):
+            return str(self.option("url")), ""
+        frontend = self.shop.get("frontend")
+        if isinstance(frontend, dict) and isinstance(frontend.get("url"), str):
+            return frontend["url"], f" (named in {self.folder / SHOP_FILE})"
+        return DEFAULT_URL, ""
+
+    def token(self) -> str:
+        """Return the admin token, or raise `Unauthorized` saying how to come by one."""
+        named = self.option("token_file")
+        path = Path(named) if named else self.folder / TOKEN_FILE
+        try:
+            with path.open(encoding="ascii", errors="replace") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                token = file.readline(1000).strip()
+        except OSError as error:
+            raise Unauthorized(
+                f"This command is for staff and needs the admin token; {path} cannot be read "
+                f"({error.strerror}). Name the shop's folder with --data, or the file with "
+                "--token-file."
+            ) from error
+        if stat.S_ISREG(mode) and mode & 0o077:
+            raise Unauthorized(
+                f"{path} holds the admin token, and others may read it. Run: chmod 600 {path}"
+            )
+        if not _TOKEN.match(token):
+            raise Unauthorized(
+                f"{path} does not hold an admin token, which is one line of 64 hexadecimal "
+                "digits. Name the right file with --token-file."
+            )
+        return token
+
+    def client(self, *, admin: bool = False) -> Client:
+        """Return a client of the frontend; only one for staff carries the admin token."""
+        from bookstore_cli.client import Client
+
+        token = self.token() if admin else None
+        url, source = self._named_url
+        try:
+            client = Client(
+                url, timeout_s=self.timeout_s, token=token, source=source, note=self.say
+            )
+        except ValueError:
+            raise InvalidRequest(
+                f"{url!r}{source} is not a URL. Name the shop with --url."
+            ) from None
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close the connections that are still open."""
+        for client in self._clients:
+            client.close()
+
+    @cached_property
+    def output(self) -> Output:
+        """Where data goes, in the form asked for."""
+        from bookstore_cli.output import Output
+
+        return Output(self.option("output"), self.option("color", "auto"), self.say)
+
+    def say(self, sentence: str) -> None:
+        """Tell the person something beside the data, unless they want quiet."""
+        from bookstore_cli.terminal import visible
+
+        if not self.quiet:
+            click.echo(visible(sentence), err=True)
+
+
+pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,85 @@
+"""Tables for a terminal, drawn by rich; only imported when one is drawn.
+
+Texts go in as plain text, so that markup in a title is printed as it is, and with every
+character visible that would act on the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bookstore_cli.output import cell
+from bookstore_cli.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_MONEY = frozenset({"price", "unit_price", "total"})
+_UNBROKEN = frozenset({"at", "id", "kind", "live", "ready", "server", "state", "url"})
+_SHORT_NAMES = {
+    "book_id": "book",
+    "quantity": "copies",
+    "version_after": "version",
+    "stock_after": "stock",
+}
+
+
+def draw_table(
+    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], color: str = "auto"
+) -> None:
+    """Print one line, or more where texts are long, for each row."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in columns:
+        number = _is_number(name, rows)
+        table.add_column(
+            Text(_SHORT_NAMES.get(name, name.replace("_", " "))),
+            justify="right" if number else "left",
+            no_wrap=number or name in _UNBROKEN,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_text(row.get(name)) for name in columns))
+    _console(color).print(table)
+
+
+def draw_things(
+    columns: Sequence[str], things: Sequence[Mapping[str, Any]], color: str = "auto"
+) -> None:
+    """Print each thing as a block of names and values."""
+    console = _console(color)
+    for number, thing in enumerate(things):
+        if number:
+            console.print()
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name in columns:
+            if thing.get(name) is not None:
+                table.add_row(Text(name.replace("_", " ")), _text(thing[name]))
+        console.print(table)
+
+
+def _is_number(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+    return name in _MONEY or (bool(values) and whole)
+
+
+def _text(value: object) -> Text:
+    if isinstance(value, list):
+        separator = "\n" if any(isinstance(item, dict) for item in value) else "; "
+        return Text(separator.join(visible(cell(item)) for item in value))
+    return Text(visible(cell(value)))
+
+
+def _console(color: str) -> Console:
+    if color == "always":
+        return Console(force_terminal=True, color_system="standard", highlight=False)
+    plain = color == "never" or bool(os.environ.get("NO_COLOR"))
+    return Console(no_color=plain, highlight=False)
