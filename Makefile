@@ -10,7 +10,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format coverage bench lock clean
+.PHONY: help demo up test check format coverage bench docs lock clean
 
 help:
 	@echo 'make demo      open a throwaway shop and tour it in the terminal'
@@ -20,6 +20,7 @@ help:
 	@echo 'make format    let ruff format the code'
 	@echo 'make coverage  run every test and show which branches were not taken'
 	@echo 'make bench     measure'
+	@echo 'make docs      write docs/cli.md anew, from the help pages'
 	@echo 'make lock      lock the dependencies anew (ARGS=--upgrade for newer ones)'
 	@echo 'make clean     remove what was made here'
 
@@ -46,6 +47,9 @@ coverage: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(READY)
+	@$(BIN)/python -m tests.repo.cli_reference
 
 # The stamp is touched last: an install that was cut off is begun again.
 $(READY): requirements/runtime.txt requirements/dev.txt pyproject.toml

@@ -6,7 +6,7 @@ of several pages in ``paging``.
 
 What a failed attempt means::
 
-    no connection was made          nothing happened     tried again
+    no connection was made          nothing happened     tried again for a moment
     503, 429                        nothing happened     tried again, after Retry-After
     answer lost, 504, 500, 502 …    a change is in doubt tried again if repeatable
     not an answer of the shop       a change is in doubt not tried again
@@ -42,8 +42,13 @@ if TYPE_CHECKING:
 
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
+ANSWER_TRAVELS_S = 0.4
+"""How much of its time a command keeps back, for the shop's last word to arrive in."""
+
 QUIET_S = 1.0
 """How long a command tries again before it says so."""
+NOBODY_THERE_S = 2.0
+"""How long a frontend may be away, as at a restart, before nobody is thought to be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Failure:
     again: bool = False
     doubtful: bool = False
     after_s: float = 0.0
+    nobody: bool = False
 
     @property
     def decided(self) -> bool:
@@ -127,25 +133,31 @@ class Client:
         ``doubtful``: an earlier request may have had this one's effect already.
         """
         headers = self._headers(request)
+        begun_s = time.monotonic()
         for delay_s in _delays():
             outcome = self._attempt(request, headers)
             if not isinstance(outcome, Failure):
                 return outcome
             doubtful = doubtful or outcome.doubtful
             wait_s = max(delay_s, outcome.after_s)
-            if not outcome.again or wait_s >= self.deadline.remaining_s:
+            away_s = time.monotonic() - begun_s
+            vain = outcome.nobody and not doubtful and away_s + wait_s > NOBODY_THERE_S
+            if vain or not outcome.again or wait_s >= self.deadline.remaining_s:
                 raise self._last_word(request, outcome, doubtful)
-            self._say_that_it_goes_on(outcome.error)
+            if not outcome.nobody or doubtful:
+                self._say_that_it_goes_on(outcome.error)
             time.sleep(wait_s)
         raise AssertionError  # The delays never end.
 
     def _attempt(self, request: Request, headers: Mapping[str, str]) -> Answer | Failure:
-        remaining_ms = max(1, int(self.deadline.remaining_s * 1000))
-        timed = {**headers, "X-Deadline-Ms": str(remaining_ms)}
+        # What the shop says of a server behind it that hangs must still arrive in time here.
+        remaining_s = self.deadline.remaining_s
+        allowed_s = remaining_s - min(ANSWER_TRAVELS_S, remaining_s / 2)
+        timed = {**headers, "X-Deadline-Ms": str(max(1, int(allowed_s * 1000)))}
         try:
             answer = self._connection.exchange(request.method, request.path, request.body, timed)
         except NotSent as error:
-            return Failure(self._unreachable(str(error)), again=True)
+            return Failure(self._unreachable(str(error)), again=True, nobody=True)
         except AnswerLost as error:
             return Failure(
                 self._unreachable(str(error)), again=request.repeatable, doubtful=request.changes
@@ -212,7 +224,8 @@ class Client:
         if not self._noted and spent_s >= QUIET_S:
             self._noted = True
             left_s = self.deadline.remaining_s
-            self._note(f"{error.detail.split('. ')[0]}. Trying for {left_s:.0f} s more.")
+            why = error.detail.split(". ")[0].rstrip(".")
+            self._note(f"{why}. Trying for {left_s:.0f} s more at most.")
 
     def _unreachable(self, reason: str) -> Unavailable:
         return Unavailable(

@@ -102,19 +102,34 @@ async def _look(shop: OpenShop) -> Findings:
 async def _all(
     page: Callable[[K, int], Awaitable[list[T]]], start: K, key: Callable[[T], K]
 ) -> AsyncIterator[T]:
-    """Yield everything, page by page, each beginning after the last of the one before."""
-    limit, after = PAGE_ITEMS, start
+    """Yield everything, page by page, each beginning after the last of the one before.
+
+    While a page is looked at, the next is on its way.
+    """
+    found, limit = await _page(page, start, PAGE_ITEMS)
+    while len(found) == limit:
+        coming = asyncio.ensure_future(_page(page, key(found[-1]), limit))
+        try:
+            # Once a page, so that what was asked for is sent before this one is looked at.
+            await asyncio.sleep(0)
+            for item in found:
+                yield item
+            found, limit = await coming
+        finally:
+            coming.cancel()
+    for item in found:
+        yield item
+
+
+async def _page(
+    page: Callable[[K, int], Awaitable[list[T]]], after: K, limit: int
+) -> tuple[list[T], int]:
+    """Return a page and how long it could be, which is less where that does not arrive."""
     while True:
         try:
-            found = await page(after, limit)
+            return await page(after, limit), limit
         except OutcomeUnknown:
             # Titles can be long: fewer may arrive in time, and within what an answer holds.
             limit //= 4
             if limit == 0:
                 raise
-            continue
-        for item in found:
-            yield item
-        if len(found) < limit:
-            return
-        after = key(found[-1])

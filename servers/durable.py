@@ -6,15 +6,43 @@ what goes wrong with a database becomes one of ``servers.domain.errors`` here.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from servers.domain.errors import OutcomeUnknown, Unavailable
-from servers.storage.database import CommitUnknown, StorageUnavailable
+from servers.storage.database import CommitUnknown, StorageInUse, StorageUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from servers.storage.database import Database, Unit
 
 T = TypeVar("T")
+
+_ASK_AGAIN_S = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+async def let_go(opening: Callable[[], Awaitable[T]], patience_s: float) -> T:
+    """Return what ``opening`` opens, once a process that is about to end has let go of it.
+
+    A killed supervisor leaves servers behind that still finish what they have begun. Raises
+    what ``opening`` raises; `StorageInUse` after ``patience_s``.
+    """
+    loop = asyncio.get_running_loop()
+    until_s, said = loop.time() + patience_s, False
+    while True:
+        try:
+            return await opening()
+        except StorageInUse as error:
+            if loop.time() >= until_s:
+                raise
+            if not said:
+                _log.warning("%s Waiting up to %g s for it to end.", error, patience_s)
+                said = True
+        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 class ShopDatabase:

@@ -28,7 +28,7 @@ from servers.catalog.handlers import CatalogHandlers
 from servers.catalog.mapping import BookMapping, draft_of
 from servers.catalog.service import CatalogService
 from servers.catalog.wire import NewBook
-from servers.durable import ShopDatabase
+from servers.durable import ShopDatabase, let_go
 from servers.frontend.handlers import FrontendHandlers
 from servers.listening import listen, url_of
 from servers.order.gateway import OrderGateway
@@ -49,7 +49,7 @@ from servers.web.metrics import Metrics
 from servers.web.serving import end_with_parent, raise_file_limit, serving, stop_event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from servers.domain.book import Draft
     from servers.domain.protocols import Clock
@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 _GC_THRESHOLD = 50_000
 _COMMIT_UNKNOWN_EXIT = 70
+_READY_WITHIN_S = 5.0
+"""How long a server waits for another before it says that it is up all the same."""
 
 
 class WallClock:
@@ -91,7 +93,7 @@ def serve(name: str, settings: Settings) -> int:
         tokens=tokens.load(settings),
         clock=WallClock(),
         random=random.Random(secrets.randbits(64)),  # noqa: S311  # for jitter only; ids are secrets
-        new_id=lambda: secrets.token_hex(16),
+        new_id=_secret_ids().__next__,
     )
     configure(name, settings.log_prefix, settings.log_level, outside.clock)
     raise_file_limit()
@@ -114,10 +116,9 @@ async def _serve(outside: Outside) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)
-        ready = asyncio.ensure_future(server.until_ready())
-        ready.add_done_callback(lambda done: _announce(done, url, outside))
+        announcing = asyncio.ensure_future(_announce(server, url, outside))
         await stop.wait()
-        ready.cancel()
+        announcing.cancel()
         server.health.stopping = True
     return 0
 
@@ -151,7 +152,6 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(_database(outside, "orders"))
         hop = await stack.enter_async_context(_hop(outside, "catalog"))
-        peer = Peer(hop)
         service = OrderService(
             database,
             CatalogClient(hop, call_s=settings.catalog_call_s),
@@ -160,6 +160,7 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
             Timing(settings.order_deadline_s, settings.resolve_after_s, settings.void_after_s),
             catalog_wrong=lambda: peer.wrong,
         )
+        peer = Peer(hop, greet=service.introduce)
         await service.start()
         await stack.enter_async_context(peer.watched())
         await stack.enter_async_context(Resolver(service).running())
@@ -251,13 +252,18 @@ def _budget_s(outside: Outside) -> float:
 @contextlib.asynccontextmanager
 async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
     settings = outside.settings
-    database = ShopDatabase(
-        await SqliteDatabase.open(
+
+    def opening() -> Awaitable[SqliteDatabase]:
+        return SqliteDatabase.open(
             settings.data / f"{name}.db",
             migrations=packaged_migrations(name),
             on_commit_unknown=_exit_at_once,
         )
-    )
+
+    # A supervisor that was killed leaves servers behind that still finish; a person who
+    # starts one server by hand is told at once that another has its file.
+    patience_s = settings.shutdown_s if settings.parent_pipe else 0.0
+    database = ShopDatabase(await let_go(opening, patience_s))
     try:
         kept = await database.write(lambda tx: keep_fact(tx, "currency", settings.currency))
         if kept != settings.currency:
@@ -284,22 +290,36 @@ def _socket(outside: Outside) -> socket.socket:
     return sock
 
 
-def _announce(done: asyncio.Future[None], url: str, outside: Outside) -> None:
-    """Say that the server is ready: to who started it, and to who reads the log."""
-    if done.cancelled():
-        return
-    done.result()
+async def _announce(server: Server, url: str, outside: Outside) -> None:
+    """Say that the server is ready: to who started it, and to who reads the log.
+
+    One that has waited long enough for another says that it is up: a shop that needs a
+    repair must open for it, and tells what is wrong under ``/readyz``.
+    """
+    log = logging.getLogger("servers")
+    try:
+        async with asyncio.timeout(_READY_WITHIN_S):
+            await server.until_ready()
+        log.info("ready at %s", url)
+    except TimeoutError:
+        log.warning("up at %s, but not ready: ask /readyz there, or `bookstore status`", url)
     ready_fd = outside.settings.ready_fd
     if ready_fd is not None:
         # Whoever waited for the line may be gone by now; our standard input tells us so.
         with contextlib.suppress(BrokenPipeError), os.fdopen(ready_fd, "w") as pipe:
             pipe.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
-    logging.getLogger("servers").info("ready at %s", url)
 
 
 def _sample() -> list[Draft]:
     fields = ("title", "authors", "isbn", "topics", "price", "stock")
     return [draft_of(NewBook(**{name: book[name] for name in fields})) for book in sample.load()]
+
+
+def _secret_ids() -> Iterator[str]:
+    """Yield 128 random bits at a time, as 32 hex digits; the system is asked for many at once."""
+    while True:
+        digits = secrets.token_hex(4096)
+        yield from (digits[start : start + 32] for start in range(0, len(digits), 32))
 
 
 def _exit_at_once(error: BaseException) -> None:

@@ -76,7 +76,6 @@ class Settings:
     resolve_after_s: kinds.Seconds = 3.0
     void_after_s: kinds.Seconds = 60.0
     max_in_flight: kinds.Count = 2048
-    max_connections: kinds.Count = 4096
 
     listen_fd: kinds.Fd | None = None
     ready_fd: kinds.Fd | None = None

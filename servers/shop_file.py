@@ -1,7 +1,7 @@
 """The note in a shop's folder that says where its servers are.
 
-Lives here: writing, reading and removing ``shop.json``, and asking whether a process still
-runs. ::
+Lives here: writing, reading and removing ``shop.json``, the right to be the one supervisor
+of a folder, and asking whether a process still runs. ::
 
     {"frontend": {"url": "http://127.0.0.1:8000", "pid": 123},
      "catalog":  {"url": "http://127.0.0.1:8001", "pid": 124},
@@ -11,15 +11,48 @@ runs. ::
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from servers.listening import SupervisorError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SHOP_FILE: Final = "shop.json"
+LOCK_FILE: Final = "shop.lock"
+
+
+@contextlib.contextmanager
+def only_supervisor(folder: Path) -> Iterator[None]:
+    """Be the one supervisor of a folder while the block runs. Raises `SupervisorError`.
+
+    The kernel drops the lock when this process dies, however that happens; its file stays.
+    """
+    try:
+        # Where the tokens lie elsewhere, nobody has made the folder yet.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SupervisorError(f"{folder} cannot be used: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            raise SupervisorError(
+                f"The shop in {folder} is open already (process {owner or 'unknown'})."
+                f" Stop that first, or choose another folder with --data."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_shop_file(folder: Path, servers: Mapping[str, tuple[str, int]]) -> None:

@@ -28,7 +28,13 @@ from typing import TYPE_CHECKING, Final
 from servers import listening, tokens
 from servers.child import Child, lifeline_pipe
 from servers.listening import SupervisorError
-from servers.shop_file import is_alive, read_shop_file, remove_shop_file, write_shop_file
+from servers.shop_file import (
+    is_alive,
+    only_supervisor,
+    read_shop_file,
+    remove_shop_file,
+    write_shop_file,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -64,14 +70,15 @@ async def run(
     ``announce`` is called with ``frontend URL``, ``catalog URL`` and ``order URL`` once all
     three are ready. Returns 0 after SIGINT, SIGTERM or SIGHUP, 130 if a second SIGINT cut
     the stop short, 1 if a server cannot be started. Raises `SupervisorError` if a port cannot
-    be had or the tokens cannot be used.
+    be had, the tokens cannot be used or the shop is open already.
     """
     try:
         tokens.load(settings)
     except tokens.TokenError as error:
         raise SupervisorError(str(error)) from error
-    sockets = listening.three_sockets(settings)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(only_supervisor(settings.data))
+        sockets = listening.three_sockets(settings)
         for listener in sockets.values():
             stack.enter_context(listener)
         children = _children(settings, sockets, command or serve_command)

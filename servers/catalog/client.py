@@ -79,7 +79,8 @@ class CatalogClient:
         ]
         books = iter(await self.books([book_id for page in ids for book_id in page]))
         found = [[next(books) for _ in page] for page in ids]
-        return [[book for book in page if book is not None] for page in found]
+        # Between the two calls a book may have been deleted; a search shows the living alone.
+        return [[book for book in page if book is not None and not book.deleted] for page in found]
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books sorted by id; see the protocol."""

@@ -31,7 +31,7 @@ from servers.domain.limits import MAX_BATCH_ITEMS, MAX_ID
 from servers.domain.protocols import AdminKey, TopicPage
 from servers.web.answers import REPLAYED, answer, empty_answer, problem
 from servers.web.auth import INSIDE
-from servers.web.codec import make_cursor, read_cursor
+from servers.web.codec import make_cursor, read_number_cursor
 from servers.web.items import ItemsDecoder, log_note
 from servers.web.limits import MAX_BATCH_BYTES
 from servers.web.routes import Route
@@ -144,7 +144,7 @@ class CatalogHandlers:
         """Answer a page of one book's ledger, newest first."""
         book_id, query = call.path["book_id"], call.query
         name = f"ledger of {book_id}"
-        before = int(read_cursor(name, query.cursor)) if query.cursor is not None else MAX_ID
+        before = read_number_cursor(name, query.cursor) if query.cursor is not None else MAX_ID
         entries = await self._catalog.book_ledger(book_id, before, query.limit + 1)
         page = entries[: query.limit]
         headers = {}

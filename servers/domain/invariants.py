@@ -184,9 +184,9 @@ def _order_faults(
 def _too_long(order: Order, up: Up) -> Iterator[tuple[str, str]]:
     began_ms = order.cancelling_at_ms if order.state is State.CANCELLING else None
     since_ms = max(began_ms or order.created_at_ms, up.since_ms)
-    seconds = (up.now_ms - since_ms) // 1000
-    if seconds > LONGEST_UNFINISHED_S:
-        yield "I5", f"it has been {order.state} for {seconds} s"
+    age_ms = up.now_ms - since_ms
+    if age_ms > LONGEST_UNFINISHED_S * 1000:
+        yield "I5", f"it has been {order.state} for {age_ms // 1000} s"
 
 
 def _rejected_faults(account: OrderAccount) -> Iterator[tuple[str, str]]:

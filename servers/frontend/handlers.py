@@ -13,7 +13,7 @@ from servers.domain.text import topic_key
 from servers.frontend.wire import LedgerQuery, OrdersQuery, PurchaseBody, SearchQuery
 from servers.web.answers import Answer, empty_answer
 from servers.web.auth import STAFF
-from servers.web.codec import make_cursor, read_cursor
+from servers.web.codec import make_cursor, read_number_cursor
 from servers.web.limits import MAX_BODY_BYTES
 from servers.web.routes import Route
 
@@ -123,7 +123,7 @@ class FrontendHandlers:
         topic: str = call.path["topic"]
         query: SearchQuery = call.query
         name = f"search {topic_key(topic)}"
-        after_id = int(read_cursor(name, query.cursor)) if query.cursor is not None else 0
+        after_id = read_number_cursor(name, query.cursor) if query.cursor is not None else 0
         page = TopicPage(topic, query.limit, after_id)
         found = await self._catalog.search(page, call.request_id, call.deadline_s)
         after = found.headers.pop("Next", None)

@@ -56,14 +56,19 @@ class OrderClient:
         """
         loop = asyncio.get_running_loop()
         until_s = loop.time() + patience_s
-        body = [mapping.item_of(purchase) for purchase in purchases]
-        while True:
-            answers, _ = await self._asking.ask("POST", "/orders/batch", list[Answer], body=body)
-            if loop.time() >= until_s or all(said.status != _PENDING for said in answers):
+        answers: dict[int, Answer] = {}
+        waiting = list(range(len(purchases)))
+        while waiting:
+            body = [mapping.item_of(purchases[place]) for place in waiting]
+            said, _ = await self._asking.ask("POST", "/orders/batch", list[Answer], body=body)
+            answers.update(zip(waiting, said, strict=True))
+            if loop.time() >= until_s:
                 break
+            # Only these: an end that was told once would come as a replay the next time.
+            waiting = [place for place in waiting if answers[place].status == _PENDING]
         return [
-            await self._placement(purchase, said)
-            for purchase, said in zip(purchases, answers, strict=True)
+            await self._placement(purchase, answers[place])
+            for place, purchase in enumerate(purchases)
         ]
 
     async def cancel(self, order_id: str, patience_s: float) -> Order:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import KeyReused, OrderNotFound, ShopError, Unavailable
 from servers.domain.order import State, mirrored, placed
 from servers.domain.protocols import Placement, Restored
+from servers.domain.sale import SaleBatch
 from servers.order import store
 from servers.order.seller import KEY_REUSED, Seller
 
@@ -71,6 +72,14 @@ class OrderService:
         """Learn from the database how much of the ledger the orders know of."""
         self.seller.ledger_seen = await self._database.read(store.ledger_seen, heavy=True)
 
+    async def introduce(self) -> None:
+        """Tell the catalog how much of its ledger the orders know of.
+
+        A catalog that was restored from an old backup learns by this that it is behind.
+        Raises `LedgerBehind`, and whatever else the catalog answers.
+        """
+        await self._catalog.sell(SaleBatch(self.seller.ledger_seen, ()))
+
     # Placing
 
     async def place(
@@ -113,6 +122,8 @@ class OrderService:
 
         try:
             rows = await self._database.write(unit)
+        except Unavailable:
+            return await self._only_known(purchases, "the order server cannot write to its disk")
         except ShopError as error:
             return [error] * len(purchases)
         now_s = self._loop.time()
@@ -127,8 +138,11 @@ class OrderService:
         async def unit(tx: Transaction) -> list[Order | None]:
             return [await store.order(tx, purchase.order_id) for purchase in purchases]
 
-        detail = f"Nothing was bought: {wrong}. Try again with the same key."
-        return [row or Unavailable(detail) for row in await self._database.read(unit)]
+        refused = Unavailable(f"Nothing was bought: {wrong}. Try again with the same key.")
+        try:
+            return [row or refused for row in await self._database.read(unit)]
+        except Unavailable:
+            return [refused] * len(purchases)
 
     def _placement(
         self,

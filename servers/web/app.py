@@ -145,9 +145,7 @@ class App:
             call.body = await _body(raw, route)
         return call
 
-    def _finish(
-        self, begun: _Begun, route: Route | None, answer: Answer, note: str
-    ) -> Response:
+    def _finish(self, begun: _Begun, route: Route | None, answer: Answer, note: str) -> Response:
         """Make the response, count it and log it."""
         body = bytes(answer.body)
         headers = {"X-Request-Id": begun.request_id, "Server": "bookstore", **answer.headers}

@@ -29,6 +29,7 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 _ETAG = re.compile(r'"([1-9][0-9]{0,18})"\Z')
 _FIELD = re.compile(r"at `\$\.?([A-Za-z0-9_.\[\]]*)`")
+_BAD_CURSOR = "`cursor` must be one that this list gave in its Link header."
 _KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?\Z")
 
 
@@ -126,10 +127,18 @@ def read_cursor(list_name: str, cursor: str) -> str:
     except ValueError:
         text = ""
     tag = _tag(list_name)
-    if not text.startswith(tag) or make_cursor(list_name, text[len(tag) :]) != cursor:
-        detail = "`cursor` must be one that this list gave in its Link header."
-        raise InvalidRequest(detail, field="cursor")
-    return text[len(tag) :]
+    position = text.removeprefix(tag)
+    if position in {"", text} or make_cursor(list_name, position) != cursor:
+        raise InvalidRequest(_BAD_CURSOR, field="cursor")
+    return position
+
+
+def read_number_cursor(list_name: str, cursor: str) -> int:
+    """Return the position in a cursor of a list that is sorted by a number; see `read_cursor`."""
+    position = read_cursor(list_name, cursor)
+    if not _NUMBER.match(position) or int(position) > MAX_ID:
+        raise InvalidRequest(_BAD_CURSOR, field="cursor")
+    return int(position)
 
 
 def _tag(list_name: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from servers.domain.errors import Unavailable
+from servers.domain.errors import ShopError, Unavailable
 from servers.web.answers import answer, problem
 from servers.web.hop import HopError
 from servers.web.routes import Route
@@ -77,13 +77,17 @@ class Health:
 
 
 class Peer:
-    """Knows whether another server is ready, from asking it again and again."""
+    """Knows whether another server is ready, from asking it again and again.
 
-    def __init__(self, hop: Hop) -> None:
+    ``greet`` is called when the server has become ready, and may raise why it is not.
+    """
+
+    def __init__(self, hop: Hop, greet: Callable[[], Awaitable[None]] | None = None) -> None:
         self.name = hop.name
         self.wrong: str | None = "not asked yet"
         self.reachable = False
         self._hop = hop
+        self._greet = greet
 
     @property
     def ready(self) -> bool:
@@ -103,7 +107,18 @@ class Peer:
             self.reachable = False
             return
         self.reachable = True
-        self.wrong = None if said.status == 200 else _reason(said.body)
+        if said.status != 200:
+            self.wrong = _reason(said.body)
+        elif self.wrong is not None:
+            self.wrong = await self._greeted()
+
+    async def _greeted(self) -> str | None:
+        try:
+            if self._greet is not None:
+                await self._greet()
+        except ShopError as error:
+            return error.detail
+        return None
 
     async def until_ready(self) -> None:
         """Return as soon as the server is ready."""

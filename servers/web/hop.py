@@ -64,6 +64,8 @@ class Hop:
 
         ``path`` is percent-encoded and made by us, never taken from a client's text.
         """
+        if self._session.closed:  # Whoever asks so late will be answered after a restart.
+            raise NotSentError(f"the hop to the {self.name} server is closed")
         timeout = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
         try:
             async with self._session.request(

@@ -1,0 +1,1 @@
+"""Measuring the shop against a yardstick, side by side in one run."""
