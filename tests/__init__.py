@@ -1,0 +1,1 @@
+"""The tests of the bookstore; their folders mirror those of the code."""

@@ -1,0 +1,1 @@
+"""Auditing and repairing: what is found, what is mended, and that neither raises false alarm."""

@@ -1,0 +1,1 @@
+"""Tests of the command `bookstore` against frontends that follow a script."""

@@ -1,0 +1,55 @@
+"""A command line to try: its exit code, what it prints, and a folder with a token."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bookstore_cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOKEN = "0" * 64
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("BOOKSTORE_") or name == "NO_COLOR":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A shop's folder with an admin token."""
+    token = tmp_path / "admin.token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
+    return tmp_path
+
+
+@pytest.fixture
+def bookstore(folder: Path, capfd: pytest.CaptureFixture[Any]) -> Callable[..., Ran]:
+    """Run one command in this process, with a folder of its own."""
+
+    def call(*words: object) -> Ran:
+        capfd.readouterr()
+        code = run([str(word) for word in ("--data", folder, *words)])
+        captured = capfd.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return call

@@ -1,0 +1,33 @@
+"""What every test starts from: an environment in which nobody has set anything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOREIGN = ("BOOKSTORE_", "XDG_")
+_FOREIGN_NAMES = frozenset(
+    [
+        *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "PAGER"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    ]
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Take away what the person who runs the tests has set, and give an empty home."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) or {name, name.lower()} & _FOREIGN_NAMES:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+    return home

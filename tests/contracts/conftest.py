@@ -1,0 +1,72 @@
+"""Every implementation of the two protocols, each on a database of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.catalog.client import CatalogClient
+from servers.catalog.handlers import CatalogHandlers
+from servers.catalog.mapping import BookMapping
+from servers.order.client import OrderClient
+from servers.order.handlers import OrderHandlers
+from servers.order.mapping import OrderMapping
+from servers.order.service import OrderService, Timing
+from servers.web.hop import open_hop
+from tests.support.services import (
+    PATIENCE_S,
+    SERVICE_TOKEN,
+    TestClock,
+    listening,
+    make_app,
+    open_catalog_service,
+    open_database,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from servers.domain.protocols import Catalog, Orders
+
+
+@pytest.fixture(params=["service", "http"])
+async def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Catalog]:
+    """An empty catalog: the service on SQLite, or the client over HTTP in front of it."""
+    async with contextlib.AsyncExitStack() as stack:
+        service = await stack.enter_async_context(open_catalog_service(tmp_path))
+        if request.param == "service":
+            yield service
+            return
+        mapping = BookMapping("USD")
+        app = make_app(CatalogHandlers(service, mapping).routes(), present=mapping.present)
+        url = await stack.enter_async_context(listening(app))
+        hop = await stack.enter_async_context(open_hop("catalog", url, SERVICE_TOKEN))
+        yield CatalogClient(hop, call_s=PATIENCE_S)
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Catalog]:
+    """The catalog that the orders of the suite are sold by."""
+    async with open_catalog_service(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(params=["service", "http"])
+async def orders(
+    request: pytest.FixtureRequest, tmp_path: Path, books: Catalog
+) -> AsyncIterator[Orders]:
+    """An empty order server: the service on SQLite, or the client over HTTP in front of it."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(tmp_path, "orders"))
+        service = OrderService(database, books, TestClock(), random.Random(1), Timing())
+        if request.param == "service":
+            yield service
+            return
+        app = make_app(OrderHandlers(service, OrderMapping("USD")).routes())
+        url = await stack.enter_async_context(listening(app))
+        hop = await stack.enter_async_context(open_hop("order", url, SERVICE_TOKEN))
+        yield OrderClient(hop, call_s=PATIENCE_S)

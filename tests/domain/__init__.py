@@ -1,0 +1,1 @@
+"""The rules, without storage and without HTTP."""

@@ -1,0 +1,1 @@
+"""Servers killed, frozen and stopped under load, as real processes."""

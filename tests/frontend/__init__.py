@@ -1,0 +1,1 @@
+"""The public routes, with all three servers behind them on real sockets."""

@@ -1,0 +1,1 @@
+"""Everything malformed that a socket can carry."""

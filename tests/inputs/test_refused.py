@@ -1,0 +1,161 @@
+"""Every request of the catalogue gets its own clear problem, and changes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.domain.errors import BY_CODE
+from tests.inputs.case import PLACES
+from tests.inputs.cases import all_cases
+from tests.support.books import last_number
+from tests.support.raw import http_request, send_raw
+from tests.support.shop import open_shop, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.inputs.case import Case
+    from tests.support.shop import Reply, Shop
+
+
+@dataclass
+class Besieged:
+    """A shop that is sent nonsense, with a book it sells and one it does not sell any more."""
+
+    shop: Shop
+    book: int
+    gone: int
+    request_ids: list[str]
+
+    def send(self, case: Case) -> Reply:
+        """Send a case with its places filled in."""
+        values = (self.book, self.gone, self.shop.token(), self.shop.token("service"))
+        raw = case.raw
+        for place, value in zip(PLACES, values, strict=True):
+            raw = _filled(raw, place.encode(), str(value).encode())
+        return send_raw(self.shop.urls[case.server], raw)
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that could have changed."""
+        shelf = self.shop.request("GET", "/books?tombstones=1", server="catalog", admin=True)
+        orders = self.shop.request("GET", "/orders", admin=True)
+        return last_number(self.shop), shelf.body, orders.body
+
+
+def _filled(raw: bytes, place: bytes, value: bytes) -> bytes:
+    # A Content-Length was counted before; no place stands in a body.
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    assert place not in body
+    return head.replace(place, value) + blank + body
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
+    """One shop for all cases: what one of them breaks, the next will find broken."""
+    with open_shop(tmp_path_factory.mktemp("inputs") / "shop") as shop:
+        book, gone = shop.add_book(5), shop.add_book(5)
+        deleted = shop.request("DELETE", f"/books/{gone}", headers={"If-Match": "*"}, admin=True)
+        assert deleted.status == 204
+        yield Besieged(shop, book, gone, [])
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
+def test_what_is_wrong_is_refused(besieged: Besieged, case: Case) -> None:
+    """The answer is problem+json with the status and code for it, and nothing has changed."""
+    before = besieged.state()
+    said = besieged.send(case)
+    assert (said.status, said.headers.get("content-type")) == (
+        case.status,
+        "application/problem+json",
+    ), said.body
+    problem = said.json
+    assert (problem["code"], problem["status"]) == (case.code, case.status)
+    assert BY_CODE[problem["code"]].status == case.status
+    assert problem["type"] == f"/problems/{case.code}"
+    assert problem["title"]
+    assert re.fullmatch(r"[ -~…“”]+", problem["detail"]), "a sentence that any terminal can show"
+    assert b"script>" not in said.body, "what was sent is not repeated"
+    if case.status == 405:
+        assert "OPTIONS" in said.headers["allow"]
+    if case.status == 401:
+        assert said.headers["www-authenticate"].startswith("Bearer")
+    assert besieged.state() == before
+    besieged.request_ids.append(said.headers["x-request-id"])
+
+
+def test_each_refusal_leaves_one_line_in_the_log(besieged: Besieged) -> None:
+    """One access line per refused request, no traceback, no token; and the shop still sells."""
+    shop = besieged.shop
+    ids = besieged.request_ids
+    assert len(set(ids)) == len(ids)
+    wait_until(lambda: all(f'"{each}"' in shop.log for each in ids), what="a line for each")
+    log = shop.log
+    for request_id in ids:
+        # Where the frontend passed a request on, the other server has a line of its own.
+        own = [line for line in log.splitlines() if f'"request_id":"{request_id}"' in line]
+        servers = [line.split(" ", 1)[0] for line in own]
+        assert len(servers) == len(set(servers)) in {1, 2}
+    assert "Traceback" not in log
+    assert shop.token() not in log
+    assert shop.token("service") not in log
+    assert shop.request("POST", f"/purchase/{besieged.book}").status == 201
+
+
+def test_what_looks_odd_and_is_right_is_answered(besieged: Besieged) -> None:
+    """Escapes, wildcards and slashes in a topic, a form type without a body, HTTP/1.0."""
+    url = besieged.shop.urls["frontend"]
+    for path in (
+        "/search/a%2Fb",
+        "/search/100%25",
+        "/search/_%2A%22'",
+        "/search/%C3%A9%20x",
+        "/topics",
+    ):
+        assert send_raw(url, http_request("GET", path)).status == 200, path
+    for path in (f"/info/{besieged.book}", "/livez"):
+        raw = http_request("GET", path, ["Connection: close"]).replace(b"HTTP/1.1", b"HTTP/1.0")
+        assert send_raw(url, raw).status == 200, path
+    for target in (f"http://shop/info/{besieged.book}", f"HTTP://SHOP/info/{besieged.book}"):
+        assert send_raw(url, http_request("GET", target)).status == 200, target
+    form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0"]
+    said = send_raw(url, http_request("POST", f"/purchase/{besieged.book}", form))
+    assert said.status == 201
+
+
+def test_options_name_what_a_path_answers(besieged: Besieged) -> None:
+    """OPTIONS is 204 with `Allow`."""
+    url = besieged.shop.urls["frontend"]
+    said = send_raw(url, http_request("OPTIONS", f"/books/{besieged.book}"))
+    assert said.status == 204
+    assert said.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+
+
+@pytest.mark.parametrize("given", ["x" * 65, "a b", "a\\b", "a<b>", '"', "é"])
+def test_an_odd_request_id_is_replaced(besieged: Besieged, given: str) -> None:
+    """A request id that could harm a log gets another in its place."""
+    raw = http_request("GET", "/livez", [f"X-Request-Id: {given}"])
+    said = send_raw(besieged.shop.urls["frontend"], raw)
+    assert said.status == 200
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", said.headers["x-request-id"])
+
+
+def test_a_bad_item_of_a_batch_spoils_nothing(besieged: Besieged) -> None:
+    """Between servers each item is answered by itself: the good as good, the bad as bad."""
+    shop = besieged.shop
+    token = {"Authorization": f"Bearer {shop.token('service')}"}
+    items = [{"book_id": besieged.book}, {"book_id": 0}, {"book_id": "1"}, {}, 7, {"book_id": 999}]
+    said = shop.request("POST", "/books/batch", items, token, server="catalog")
+    assert [each["status"] for each in said.json] == [200, 400, 400, 400, 400, 404]
+    order = {"order_id": "0" * 32, "book_id": besieged.book, "quantity": 10**6}
+    items = [
+        order,
+        {**order, "quantity": 0},
+        {**order, "order_id": "x"},
+        {**order, "max_price": "1"},
+    ]
+    said = shop.request("POST", "/orders/batch", items, token, server="order")
+    assert [each["status"] for each in said.json] == [409, 400, 400, 400]

@@ -1,0 +1,1 @@
+"""What the order server does beyond its contract: failing catalogs, restarts, answers."""

@@ -1,0 +1,1 @@
+"""Who wins when several want the same thing at once, over real HTTP."""

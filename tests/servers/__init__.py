@@ -1,0 +1,1 @@
+"""Tests of what stands beside the three servers: settings, tokens, supervisor, sample."""

@@ -1,0 +1,90 @@
+"""One process owns a database, and whoever comes after a crash finds it whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.storage.database import StorageInUse
+from servers.storage.sqlite import SqliteDatabase
+from tests.storage.shelf import ids, must_not_happen, open_shelf, put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers.storage.database import Database
+
+ROOT = Path(__file__).parents[2]
+
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from tests.storage.shelf import open_shelf, put
+
+async def main():
+    database = await open_shelf(Path(sys.argv[1]))
+    await database.write(put(7))
+    print("kept", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the database open and has put book 7 on the shelf."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "kept\n"
+        yield process
+        process.kill()
+
+
+async def test_one_owner_in_a_process(database: Database, tmp_path: Path) -> None:
+    """A second opening in the same process is refused and harms nothing."""
+    with pytest.raises(StorageInUse, match=f"process {os.getpid()}"):
+        await open_shelf(tmp_path)
+    await database.write(put(1))
+    assert await database.read(ids) == [1]
+
+
+async def test_one_owner_by_any_name(database: Database, tmp_path: Path) -> None:
+    """A link to the database is the same database."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "shop" / "shelf.db")
+    with pytest.raises(StorageInUse):
+        await SqliteDatabase.open(
+            link, migrations=tmp_path / "migrations", on_commit_unknown=must_not_happen
+        )
+
+
+async def test_one_owner_among_processes(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
+    """A second process is refused; the message names the file, the owner and what to do."""
+    with pytest.raises(StorageInUse) as caught:
+        await open_shelf(tmp_path)
+    assert caught.value.pid == owner.pid
+    assert str(caught.value) == (
+        f"{tmp_path / 'shop' / 'shelf.db'} is already in use by process {owner.pid}."
+        " Stop it first, or use another data folder."
+    )
+
+
+async def test_killed_owner(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
+    """After kill -9 the next owner finds every answered write, checkpointed before it serves."""
+    log = tmp_path / "shop" / "shelf.db-wal"
+    assert log.stat().st_size > 0
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    database = await open_shelf(tmp_path)
+    assert log.stat().st_size == 0
+    assert await database.read(ids) == [7]
+    await database.close()

@@ -1,0 +1,57 @@
+"""Raw bytes to a server and what it answers: for requests that no HTTP client would send."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from tests.support.shop import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PATIENCE_S: Final = 15.0
+
+
+def http_request(
+    method: str, path: str, headers: Iterable[str] = (), body: bytes | str | None = None
+) -> bytes:
+    """Return a request as bytes, its lines as they are given; a body gets its length."""
+    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    lines = [f"{method} {path} HTTP/1.1", "Host: shop", *headers]
+    if data is not None:
+        lines.append(f"Content-Length: {len(data)}")
+    head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
+    return head + b"\r\n\r\n" + (data or b"")
+
+
+def send_raw(url: str, data: bytes) -> Reply:
+    """Send bytes over a connection of their own and return the first answer."""
+    address = urlsplit(url)
+    with socket.create_connection(
+        (address.hostname or "", address.port or 0), timeout=_PATIENCE_S
+    ) as connection:
+        # A server may answer and close before it has read all of it.
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(data)
+        return _answer(connection)
+
+
+def _answer(connection: socket.socket) -> Reply:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        assert part, f"the connection was closed without an answer, after {received!r}"
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    length = int(headers.get("content-length", "0"))
+    while len(body) < length:
+        part = connection.recv(65536)
+        assert part, f"the answer broke off: {received!r}"
+        body += part
+    assert len(body) == length, "there is more than one answer"
+    return Reply(int(status_line.split()[1]), headers, body)

@@ -1,0 +1,1 @@
+"""HTTP without books: routes, bodies, headers, limits, batches."""

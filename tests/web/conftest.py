@@ -1,0 +1,119 @@
+"""A server without books: routes that show what came in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import pytest
+
+from servers.domain.errors import OutOfStock
+from servers.web.answers import Answer, answer
+from servers.web.auth import INSIDE, STAFF
+from servers.web.log import AccessLog
+from servers.web.routes import Route
+from tests.support.services import Web, asking, listening, make_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from servers.web.call import Call
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """A body with limits."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+
+
+class Query(msgspec.Struct, forbid_unknown_fields=True):
+    """A query with limits."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+@dataclass
+class Log:
+    """Keeps what is written."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def write(self, data: bytes, /) -> None:
+        self.data += data
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def lines(self) -> list[dict[str, object]]:
+        """Return the lines, each of which is one JSON object."""
+        return [json.loads(line) for line in self.data.decode().splitlines()]
+
+
+@dataclass
+class Echo:
+    """The handlers; those that come to `wait` stay until they are released."""
+
+    handled: int = 0
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def show(self, call: Call) -> Answer:
+        """Answer what came in."""
+        self.handled += 1
+        left_s = call.deadline_s - asyncio.get_running_loop().time()
+        body = call.body.decode() if isinstance(call.body, bytes) else call.body
+        return answer({"role": call.role.name, "body": body, "query": call.query, "left_s": left_s})
+
+    async def wait(self, call: Call) -> Answer:
+        """Answer once the test lets it."""
+        await self.release.wait()
+        return await self.show(call)
+
+    async def fail(self, _call: Call) -> Answer:
+        """Fail as a bug does."""
+        raise RuntimeError("a secret of the inside")
+
+    async def refuse(self, _call: Call) -> Answer:
+        """Refuse as the shop does."""
+        raise OutOfStock("Book 1 is sold out.", available=0)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the route table."""
+        return (
+            Route("GET", "/show", self.show, "Show", query=Query),
+            Route("GET", "/plain/{book_id:id}", self.show, "Show"),
+            Route("PUT", "/plain/{book_id:id}", self.show, "Show", body=Body),
+            Route("POST", "/body", self.show, "Show a body", body=Body),
+            Route("POST", "/optional", self.show, "Show a body", body=Body, body_optional=True),
+            Route("POST", "/nobody", self.show, "Takes no body"),
+            Route("POST", "/raw", self.show, "Show bytes", raw_body_bytes=100),
+            Route("GET", "/wait", self.wait, "Wait"),
+            Route("GET", "/fail", self.fail, "Fail"),
+            Route("GET", "/refuse", self.refuse, "Refuse"),
+            Route("GET", "/inside", self.show, "For servers", roles=INSIDE),
+            Route("GET", "/staff", self.show, "For staff", roles=STAFF),
+            Route("GET", "/livez", self.show, "Health", health=True),
+        )
+
+
+@pytest.fixture
+def echo() -> Echo:
+    """The handlers."""
+    return Echo()
+
+
+@pytest.fixture
+def log() -> Log:
+    """What the access log wrote."""
+    return Log()
+
+
+@pytest.fixture
+async def web(echo: Echo, log: Log) -> AsyncIterator[Web]:
+    """The application on a socket."""
+    access_log = AccessLog(asyncio.get_running_loop(), "echo", "", log)
+    app = make_app(echo.routes(), budget_s=10.0, max_in_flight=2, access_log=access_log)
+    async with listening(app) as url, asking(frontend=url) as client:
+        yield client

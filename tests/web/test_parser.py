@@ -1,0 +1,131 @@
+"""What is no HTTP: the parser's refusals are problem objects as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.services import PATIENCE_S
+
+if TYPE_CHECKING:
+    from tests.support.services import Web
+    from tests.web.conftest import Echo
+
+
+async def send(web: Web, data: bytes) -> tuple[int, dict[str, str], Any]:
+    """Send bytes on a connection of their own; return the one answer and see it closed."""
+    url = urlsplit(web.urls["frontend"])
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        try:
+            writer.write(data)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status_line, *lines = head.strip().split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in lines)
+            body = await reader.readexactly(int(headers["content-length"]))
+            if headers.get("connection") == "close":
+                assert await reader.read() == b""
+        finally:
+            writer.close()
+    return int(status_line.split()[1]), headers, json.loads(body)
+
+
+def request(*lines: bytes, body: bytes = b"") -> bytes:
+    """Return a request of these lines."""
+    return b"\r\n".join([*lines, b"", body])
+
+
+LONG = b"x" * 9000
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (request(b"GET /show HTTP/9.9", b"Host: shop"), "invalid_request"),
+        (request(b"GET /show", b"Host: shop"), "invalid_request"),
+        (request(b"G\x00T /show HTTP/1.1", b"Host: shop"), "invalid_request"),
+        (request(b"GET /show HTTP/1.1", b"No colon"), "invalid_request"),
+        (request(b"GET /show HTTP/1.1", b"Host : shop"), "invalid_request"),
+        (request(b"GET /show HTTP/1.1", b"Host: shop", b" folded"), "invalid_request"),
+        (request(b"GET /show HTTP/1.1", b"Host: shop", b"X: a\x00b"), "invalid_request"),
+        (request(b"POST /body HTTP/1.1", b"Host: s", b"Content-Length: x"), "invalid_request"),
+        (request(b"POST /body HTTP/1.1", b"Host: s", b"Content-Length: -1"), "invalid_request"),
+        (
+            request(
+                b"POST /body HTTP/1.1",
+                b"Host: s",
+                b"Content-Length: 2",
+                b"Transfer-Encoding: chunked",
+                body=b"2\r\n{}\r\n0\r\n\r\n",
+            ),
+            "invalid_request",
+        ),
+        (request(b"GET /" + LONG + b" HTTP/1.1", b"Host: shop"), "uri_too_long"),
+        (request(b"GET /show HTTP/1.1", b"Host: shop", b"X: " + LONG), "head_too_large"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n", "invalid_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "invalid_request"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+async def test_no_http(web: Web, echo: Echo, data: bytes, code: str) -> None:
+    """What is no well-formed request gets one problem object, and the connection is closed."""
+    status, headers, problem = await send(web, data)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    assert (problem["code"], problem["status"]) == (code, status)
+    assert "x-request-id" in headers
+    assert echo.handled == 0
+
+
+async def test_a_second_request_that_is_none(web: Web) -> None:
+    """After a good request on the same connection a bad one is refused in its turn."""
+    url = urlsplit(web.urls["frontend"])
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(request(b"GET /show HTTP/1.1", b"Host: shop"))
+        first = await reader.readuntil(b"}")
+        writer.write(b"nonsense\r\n\r\n")
+        rest = await reader.read()
+        writer.close()
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert b" 400 " in rest.partition(b"\r\n")[0]
+    assert b'"code":"invalid_request"' in rest
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"2\r\n{}xx\r\n0\r\n\r\n"])
+async def test_a_body_that_is_not_chunked_right(web: Web, echo: Echo, body: bytes) -> None:
+    """A body whose pieces are malformed is refused and never reaches the handler."""
+    lines = [
+        *(b"POST /body HTTP/1.1", b"Host: s", b"Content-Type: application/json"),
+        b"Transfer-Encoding: chunked",
+    ]
+    status, _, problem = await send(web, request(*lines, body=body))
+    assert (status, problem["code"]) == (400, "invalid_request")
+    assert echo.handled == 0
+
+
+async def test_continue(web: Web) -> None:
+    """Who asks before sending a body is told to go on, or refused without reading it."""
+    head = (b"POST /body HTTP/1.1", b"Host: s", b"Content-Type: application/json")
+    url = urlsplit(web.urls["frontend"])
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(request(*head, b"Content-Length: 2", b"Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+    length = b"Content-Length: 70000"
+    status, _, problem = await send(web, request(*head, length, b"Expect: 100-continue"))
+    assert (status, problem["code"]) == (413, "body_too_large")
+
+
+async def test_http_1_0(web: Web) -> None:
+    """A client of HTTP/1.0 is answered and the connection closed."""
+    status, headers, body = await send(web, b"GET /show HTTP/1.0\r\n\r\n")
+    assert (status, body["role"]) == (200, "PUBLIC")
+    assert headers.get("connection", "close") == "close"
