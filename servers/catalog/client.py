@@ -216,7 +216,7 @@ def _tombstone(book_id: int) -> Book:
 
 def _outcome(said: SaleAnswer) -> Entry | Stale | KeyReused:
     if said.entry is not None:
-        return mapping.entry_of(said.entry)
+        return said.entry
     if said.current is not None:
         return Stale(mapping.book_of(said.current))
     if said.code == KeyReused.code:

@@ -249,7 +249,7 @@ class CatalogHandlers:
 
     def _sold(self, outcome: Entry | Stale | KeyReused) -> SaleAnswer:
         if isinstance(outcome, Entry):
-            return SaleAnswer(200, outcome.kind.value, entry=mapping.entry_body(outcome))
+            return SaleAnswer(200, outcome.kind.value, entry=outcome)
         if isinstance(outcome, KeyReused):
             return SaleAnswer(KeyReused.status, KeyReused.code)
         current = self._mapping.book(outcome.current)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
-_MAX_READS = 1
+_MAX_READS = 2
 _MAX_CHANGES = 2
 """Most calls under way on one hop; the fewer, the more each of them carries."""
 
