@@ -157,7 +157,7 @@ class CatalogClient:
         made, said = await _presented(
             self._asking.ask("POST", path, BookBody, body=body, headers=headers)
         )
-        return Change(mapping.book_of(made), replayed="Idempotency-Replayed" in said)
+        return Change(mapping.book_of(made), replayed="idempotency-replayed" in said)
 
     # Orders
 

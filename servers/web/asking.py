@@ -40,7 +40,7 @@ class Asking:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> tuple[T, Mapping[str, str]]:
-        """Return the answer as ``kind``, with its headers.
+        """Return the answer as ``kind``, with its headers, their names in lower case.
 
         Raises the error that the other server answered; `Unavailable` where it cannot
         have got the request; `OutcomeUnknown` where it may have.

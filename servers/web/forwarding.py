@@ -75,5 +75,6 @@ class Forwarder:
         if said.status in {401, 403}:
             _log.error("the %s server refuses our service token", self._hop.name)
             return problem(Internal("The shop's servers do not trust each other; see their logs."))
-        kept = {name: said.headers[name] for name in _PASSED_BACK if name in said.headers}
+        given = said.headers
+        kept = {name: given[name.lower()] for name in _PASSED_BACK if name.lower() in given}
         return Answer(said.status, msgspec.Raw(said.body), kept)

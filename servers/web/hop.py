@@ -1,24 +1,24 @@
 """A hop: calls from one server to another, and which of them may have had an effect.
 
-aiohttp's client sends GET, PUT and DELETE again by itself on a dropped connection, so
-every change is a POST; no redirect is followed and no proxy is taken from outside.
+Nothing is ever sent twice by itself, no redirect is followed, no proxy is taken from
+outside: whether a call may be repeated is known to its caller alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from dataclasses import dataclass
+import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
-from servers.web.limits import MAX_ANSWER_BYTES
+from servers.web.connection import Connection, HopAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-_CONNECTIONS = 64
+_MAX_FREE_CONNECTIONS = 64
+_PORTS = {"http": 80, "https": 443}
 
 
 class HopError(Exception):
@@ -33,23 +33,25 @@ class NoAnswerError(HopError):
     """The request may have been carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class HopAnswer:
-    """What another server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class Hop:
-    """Calls one other server, by its name, at one address, with the service token."""
+    """Calls one other server, by its name, at one address, with a token.
 
-    def __init__(self, session: aiohttp.ClientSession, name: str, url: str) -> None:
+    ``url`` is a scheme, a host and a port. Connections are kept for the next call.
+    """
+
+    def __init__(self, name: str, url: str, token: str) -> None:
+        parts = urlsplit(url)
         self.name = name
-        self.url = url
-        self._session = session
-        self._urls: dict[str, URL] = {}
+        self.url = url.rstrip("/")
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._head = (
+            f"Host: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\n"
+        )
+        self._free: list[Connection] = []
+        self._closed = False
 
     async def call(
         self,
@@ -64,51 +66,55 @@ class Hop:
 
         ``path`` is percent-encoded and made by us, never taken from a client's text.
         """
-        if self._session.closed:  # Whoever asks so late will be answered after a restart.
-            raise NotSentError(f"the hop to the {self.name} server is closed")
-        timeout = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
+        due_s = asyncio.get_running_loop().time() + max(timeout_s, 0.001)
+        connection = await self._connection(due_s)
+        more = "".join([f"{name}: {value}\r\n" for name, value in (headers or {}).items()])
+        head = (
+            f"{method} {path} HTTP/1.1\r\n{self._head}{more}Content-Length: {len(body)}\r\n\r\n"
+        ).encode("utf-8", "surrogateescape")
+        left_s = due_s - asyncio.get_running_loop().time()
         try:
-            async with self._session.request(
-                method,
-                self._url(path),
-                data=body or None,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                data = await response.content.read(MAX_ANSWER_BYTES + 1)
-                while data and not response.content.at_eof():
-                    if len(data) > MAX_ANSWER_BYTES:
-                        raise NoAnswerError(f"the answer of the {self.name} server is too long")
-                    data += await response.content.read(MAX_ANSWER_BYTES + 1 - len(data))
-                return HopAnswer(response.status, response.headers, data)
-        except aiohttp.ClientConnectorError as error:
-            raise NotSentError(f"the {self.name} server cannot be reached") from error
+            answer = await connection.ask(head + body, max(left_s, 0.001))
         except TimeoutError as error:
             raise NoAnswerError(f"the {self.name} server did not answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise NoAnswerError(f"the connection to the {self.name} server broke") from error
+        if connection.free and not self._closed and len(self._free) < _MAX_FREE_CONNECTIONS:
+            self._free.append(connection)
+        else:
+            connection.close()
+        return answer
 
-    def _url(self, path: str) -> URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self.url + path, encoded=True)
-            if len(self._urls) < 64:
-                self._urls[path] = url
-        return url
+    def close(self) -> None:
+        """Close the connections; a later call is refused as not sent."""
+        self._closed = True
+        for connection in self._free:
+            connection.close()
+        self._free.clear()
+
+    async def _connection(self, due_s: float) -> Connection:
+        if self._closed:  # Whoever asks so late will be answered after a restart.
+            raise NotSentError(f"the hop to the {self.name} server is closed")
+        while self._free:
+            connection = self._free.pop()
+            if connection.free:
+                return connection
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(due_s):
+                _, connection = await loop.create_connection(
+                    Connection, self._host, self._port, ssl=self._tls
+                )
+        except OSError as error:
+            raise NotSentError(f"the {self.name} server cannot be reached") from error
+        return connection
 
 
 @contextlib.asynccontextmanager
 async def open_hop(name: str, url: str, token: str) -> AsyncIterator[Hop]:
     """Open a hop to the server of this name; its connections close with the block."""
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    async with aiohttp.ClientSession(
-        connector=connector,
-        headers=headers,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
-    ) as session:
-        yield Hop(session, name, url.rstrip("/"))
+    hop = Hop(name, url, token)
+    try:
+        yield hop
+    finally:
+        hop.close()

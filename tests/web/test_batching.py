@@ -12,7 +12,8 @@ import pytest
 
 from servers.web.answers import Answer, answer
 from servers.web.batching import Batcher
-from servers.web.hop import Hop, HopAnswer, NoAnswerError, NotSentError
+from servers.web.connection import HopAnswer
+from servers.web.hop import Hop, NoAnswerError, NotSentError
 from tests.support.services import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
