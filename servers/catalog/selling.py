@@ -27,34 +27,36 @@ async def sell_book(tx: Transaction, batch: BookSales, at_ms: int) -> list[Outco
 
     Returns the outcomes in order. An id that stands twice counts once.
     """
-    known: dict[str, Entry | Stale] = {}
+    entries = await store.decisions(tx, [sale.order_id for sale in batch.sales])
     fresh: dict[str, Purchase] = {}
     for sale in batch.sales:
-        entry = await store.decision(tx, sale.order_id)
-        if entry is not None:
-            known[sale.order_id] = entry
-        else:
+        if sale.order_id not in entries:
             fresh.setdefault(sale.order_id, sale)
-    if fresh:
-        before = await store.book(tx, batch.book_id)
-        sales = list(fresh.values())
-        decisions, after = decide(before, batch.version, sales, at_ms)
-        for sale, decision in zip(sales, decisions, strict=True):
-            if isinstance(decision, Stale):
-                known[sale.order_id] = decision
-        if before is not None and after is not None and after is not before:
-            moved = await store.move_stock(tx, before, after)
-            assert moved  # noqa: S101  # the transaction holds the book that it read
-        # The ledger is written in the order of the versions, pinned sales first.
-        decided = [
-            (sale, decision)
-            for sale, decision in zip(sales, decisions, strict=True)
-            if not isinstance(decision, Stale)
-        ]
-        for sale, decision in sorted(decided, key=_version_after):
-            entry = _entry(sale, decision, before, at_ms)
-            known[sale.order_id] = await store.append(tx, entry)
-    return [_outcome(known, fresh, sale) for sale in batch.sales]
+    if not fresh:
+        return [_told(entries[sale.order_id], sale) for sale in batch.sales]
+    before = await store.book(tx, batch.book_id)
+    decisions, after = decide(before, batch.version, list(fresh.values()), at_ms)
+    if before is not None and after is not None and after is not before:
+        moved = await store.move_stock(tx, before, after)
+        assert moved  # noqa: S101  # the transaction holds the book that it read
+    stale: dict[str, Stale] = {}
+    decided: list[tuple[Purchase, Sold | Refused]] = []
+    for sale, decision in zip(fresh.values(), decisions, strict=True):
+        if isinstance(decision, Stale):
+            stale[sale.order_id] = decision
+        else:
+            decided.append((sale, decision))
+    # The ledger is written in the order of the versions, pinned sales first.
+    decided.sort(key=_version_after)
+    new = [_entry(sale, decision, before, at_ms) for sale, decision in decided]
+    for (sale, _), entry in zip(decided, await store.append_all(tx, new), strict=True):
+        entries[sale.order_id] = entry
+    return [
+        _told(entries[sale.order_id], sale)
+        if sale.order_id in entries
+        else _not_decided(stale[sale.order_id], fresh[sale.order_id], sale)
+        for sale in batch.sales
+    ]
 
 
 async def void(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
@@ -162,17 +164,14 @@ def asked(purchase: Purchase) -> dict[str, Any]:
     }
 
 
-def _outcome(
-    known: dict[str, Entry | Stale], fresh: dict[str, Purchase], sale: Purchase
-) -> Outcome:
-    outcome = known[sale.order_id]
-    first = fresh.get(sale.order_id)
-    fingerprint = outcome.fingerprint if isinstance(outcome, Entry) else None
-    if first is not None and first.fingerprint != sale.fingerprint:
-        return _key_reused(sale)
-    if fingerprint is not None and fingerprint != sale.fingerprint:
-        return _key_reused(sale)
-    return outcome
+def _told(entry: Entry, sale: Purchase) -> Outcome:
+    """Return what the ledger says of a sale, if it is the one that the ledger knows."""
+    return entry if entry.fingerprint == sale.fingerprint else _key_reused(sale)
+
+
+def _not_decided(stale: Stale, first: Purchase, sale: Purchase) -> Outcome:
+    """Return that a sale is stale, unless another one stands under its id in the same batch."""
+    return stale if first.fingerprint == sale.fingerprint else _key_reused(sale)
 
 
 def _same(entry: Entry, purchase: Purchase) -> Entry:

@@ -15,6 +15,8 @@ from servers.domain.ledger import Entry, Kind
 from servers.domain.text import topic_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from servers.domain.protocols import TopicPage
     from servers.storage.database import Row, Transaction
 
@@ -171,24 +173,36 @@ async def append(tx: Transaction, entry: Entry, key: str | None = None) -> Entry
     ``key`` is the idempotency key of a change by staff. Raises `UniqueViolation` for a
     second decision on an order, a second return and a second use of a key.
     """
-    fields = _ENTRY_FIELDS(entry)
-    row = await tx.fetch_one(
+    (appended,) = await append_all(tx, [entry], key)
+    return appended
+
+
+async def append_all(
+    tx: Transaction, entries: Sequence[Entry], key: str | None = None
+) -> list[Entry]:
+    """Append entries to the ledger, in order; see `append`."""
+    rows = [_ENTRY_FIELDS(entry) for entry in entries]
+    numbers = await tx.fetch_many(
         f"INSERT INTO ledger ({_ENTRY_WITHOUT_NUMBER}, idempotency_key) VALUES ($1, $2, $3, $4, "
         "$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING number",
-        *fields,
-        key,
+        [(*row, key) for row in rows],
     )
-    assert row is not None  # noqa: S101  # an INSERT … RETURNING without a row would have raised
-    return Entry(row[0], *fields)
+    return [Entry(number, *row) for (number,), row in zip(numbers, rows, strict=True)]
 
 
 async def decision(tx: Transaction, order_id: str) -> Entry | None:
     """Return the one entry that decides an order, or None while it is undecided."""
-    row = await tx.fetch_one(
-        f"SELECT {_ENTRY} FROM ledger WHERE order_id = $1 AND kind IN ('sold', 'refused', 'void')",
-        order_id,
+    return (await decisions(tx, [order_id])).get(order_id)
+
+
+async def decisions(tx: Transaction, order_ids: Iterable[str]) -> dict[str, Entry]:
+    """Return the entries that decide these orders, by order id, as far as they are decided."""
+    rows = await tx.fetch_many(
+        f"SELECT order_id, {_ENTRY} FROM ledger "
+        "WHERE order_id = $1 AND kind IN ('sold', 'refused', 'void')",
+        [(order_id,) for order_id in order_ids],
     )
-    return _entry(row) if row is not None else None
+    return {row[0]: _entry(row[1:]) for row in rows}
 
 
 async def return_of(tx: Transaction, order_id: str) -> Entry | None:

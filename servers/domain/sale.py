@@ -8,6 +8,7 @@ becomes one versioned UPDATE, is the catalog service's part.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -31,16 +32,17 @@ class Purchase:
     version: int | None = None
     max_price_minor: int | None = None
     request_id: str = field(default="", compare=False)
-    _fingerprint: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def fingerprint(self) -> str:
         """Return what two requests under one key must share, as 64 hex digits."""
-        if not self._fingerprint:
-            parts = (self.book_id, self.quantity, self.version, self.max_price_minor)
-            # Many ask for it and it is never another, so it is kept.
-            object.__setattr__(self, "_fingerprint", sha256(repr(parts).encode()).hexdigest())
-        return self._fingerprint
+        return _fingerprint(self.book_id, self.quantity, self.version, self.max_price_minor)
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(*asked: int | None) -> str:
+    """Hash what is asked for; many customers ask for the same."""
+    return sha256(repr(asked).encode()).hexdigest()
 
 
 def order_id_of_key(key: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
+
+from msgspec.structs import asdict
 
 from servers.domain.money import format_price, parse_price
 from servers.domain.order import Order, State
@@ -17,8 +19,6 @@ from servers.order.wire import (
     WholeOrderBody,
 )
 
-Body = TypeVar("Body", bound=OrderBody)
-
 
 class OrderMapping:
     """Turns orders into their shapes; knows the shop's one currency."""
@@ -28,22 +28,20 @@ class OrderMapping:
 
     def confirmed(self, order: Order) -> OrderBody:
         """Return the final answer to a purchase, whatever became of the order later."""
-        return self._body(OrderBody, order, State.CONFIRMED)
+        return self._body(order, State.CONFIRMED)
 
     def order(self, order: Order) -> OrderBody:
         """Return an order as it stands."""
-        return self._body(OrderBody, order, order.state)
+        return self._body(order, order.state)
 
     def whole(self, order: Order) -> WholeOrderBody:
         """Return an order with its history."""
-        return self._body(WholeOrderBody, order, order.state, **_story(order))
+        return WholeOrderBody(**asdict(self.order(order)), **_story(order))
 
     def kept(self, order: Order) -> KeptOrderBody:
         """Return an order with its history and what ties it to the ledger."""
-        return self._body(
-            KeptOrderBody,
-            order,
-            order.state,
+        return KeptOrderBody(
+            **asdict(self.order(order)),
             **_story(order),
             fingerprint=order.purchase.fingerprint,
             version=order.purchase.version,
@@ -55,21 +53,21 @@ class OrderMapping:
             price_seen=_price(order.unit_price_minor),
         )
 
-    def _body(self, kind: type[Body], order: Order, state: State, **more: object) -> Body:
+    def _body(self, order: Order, state: State) -> OrderBody:
+        purchase = order.purchase
         bought = order.version_after is not None
-        return kind(
-            id=order.id,
-            state=state.value,
-            book_id=order.purchase.book_id,
-            title=order.title,
-            quantity=order.purchase.quantity,
-            unit_price=_price(order.unit_price_minor) if bought else None,
-            total=format_price(order.total_minor) if bought else None,
-            currency=self._currency,
-            version_after=order.version_after,
-            stock_after=order.stock_after,
-            decided_at=rfc3339(order.decided_at_ms) if order.decided_at_ms is not None else None,
-            **more,
+        return OrderBody(
+            purchase.order_id,
+            state,
+            purchase.book_id,
+            order.title,
+            purchase.quantity,
+            _price(order.unit_price_minor) if bought else None,
+            format_price(order.total_minor) if bought else None,
+            self._currency,
+            order.version_after,
+            order.stock_after,
+            rfc3339(order.decided_at_ms) if order.decided_at_ms is not None else None,
         )
 
 
@@ -129,7 +127,7 @@ def order_of(body: KeptOrderBody) -> Order:
     )
 
 
-def _story(order: Order) -> dict[str, object]:
+def _story(order: Order) -> dict[str, Any]:
     return {
         "created_at": rfc3339(order.created_at_ms),
         "reason": order.reason,

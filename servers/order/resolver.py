@@ -76,5 +76,7 @@ class Resolver:
         if age_s >= self._orders.timing.void_after_s:
             return await self._orders.void(order)
         until_s = self._loop.time() + self._orders.timing.resolve_after_s
-        outcome = await asyncio.shield(self._orders.seller.sell(order, until_s))
-        return not (isinstance(outcome, type(order)) and not outcome.final)
+        drive = self._orders.seller.sell(order, until_s)
+        await self._orders.seller.wait([drive])
+        # What is the same pending order still has not moved.
+        return drive.outcome is not drive.order

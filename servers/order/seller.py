@@ -23,7 +23,7 @@ from servers.domain.limits import MAX_BATCH_ITEMS
 from servers.domain.sale import BookSales, SaleBatch, Stale
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from random import Random
 
     from servers.domain.order import Order
@@ -48,17 +48,40 @@ KEY_REUSED = (
 )
 
 
-class _Drive:
-    """An order being sold. ``future`` gets the decided order, or the undecided one."""
+class Drive:
+    """An order being sold.
 
-    __slots__ = ("future", "order", "pause_s", "stale", "until_s")
+    ``outcome`` is None until the drive ends. Then it is the decided order; or the same
+    pending order where the time was out first; or the error that its key was reused.
+    """
 
-    def __init__(self, order: Order, until_s: float, future: asyncio.Future[Outcome]) -> None:
+    __slots__ = ("order", "outcome", "pause_s", "stale", "until_s", "watchers")
+
+    def __init__(self, order: Order, until_s: float) -> None:
         self.order = order
         self.until_s = until_s
-        self.future = future
+        self.outcome: Outcome | None = None
+        self.watchers: list[_Watcher] = []
         self.pause_s = _FIRST_PAUSE_S
         self.stale = 0
+
+
+class _Watcher:
+    """Somebody who waits until all of some drives have ended; one wake-up for all of them."""
+
+    __slots__ = ("_left", "all_ended")
+
+    def __init__(self, drives: list[Drive], all_ended: asyncio.Future[None]) -> None:
+        self._left = len(drives)
+        self.all_ended = all_ended
+        for drive in drives:
+            drive.watchers.append(self)
+
+    def one_ended(self) -> None:
+        """Note that one of the drives has ended."""
+        self._left -= 1
+        if not self._left and not self.all_ended.done():
+            self.all_ended.set_result(None)
 
 
 class Seller:
@@ -82,8 +105,8 @@ class Seller:
         self._forget = forget
         self._random = random
         self._loop = asyncio.get_running_loop()
-        self._drives: dict[str, _Drive] = {}
-        self._waiting: dict[int, list[_Drive]] = {}
+        self._drives: dict[str, Drive] = {}
+        self._waiting: dict[int, list[Drive]] = {}
         self._away: dict[int, None] = {}
         self._versions: dict[int, int] = {}
         self._calls: dict[asyncio.Task[None], None] = {}
@@ -95,23 +118,29 @@ class Seller:
         """How many orders are being driven."""
         return len(self._drives)
 
-    def sell(self, order: Order, until_s: float) -> asyncio.Future[Outcome]:
+    def sell(self, order: Order, until_s: float) -> Drive:
         """Drive a pending order until it is decided, or join who drives it already.
 
-        The future has the decided order; or the same pending order where ``until_s``
-        (the event loop's clock) came first; or the error that its key was reused. It is
-        shared: whoever waits for it must not cancel it.
+        It ends by itself, at ``until_s`` (the event loop's clock) at the latest but for the
+        call that is under way then.
         """
-        drive = self._drives.get(order.id)
+        order_id = order.id
+        drive = self._drives.get(order_id)
         if drive is None:
-            drive = _Drive(order, until_s, self._loop.create_future())
-            self._drives[order.id] = drive
+            drive = self._drives[order_id] = Drive(order, until_s)
             self._enqueue(drive)
         else:
             drive.until_s = max(drive.until_s, until_s)
-        return drive.future
+        return drive
 
-    def _enqueue(self, drive: _Drive) -> None:
+    async def wait(self, drives: Iterable[Drive], patience_s: float | None = None) -> None:
+        """Return when all of the drives have ended, or after ``patience_s``."""
+        open_drives = [drive for drive in drives if drive.outcome is None]
+        if open_drives:
+            watcher = _Watcher(open_drives, self._loop.create_future())
+            await asyncio.wait([watcher.all_ended], timeout=patience_s)
+
+    def _enqueue(self, drive: Drive) -> None:
         self._waiting.setdefault(drive.order.purchase.book_id, []).append(drive)
         if not self._flush_due:
             # Whoever else asks in this turn of the loop joins the same sale.
@@ -129,9 +158,9 @@ class Seller:
             self._calls[task] = None
             task.add_done_callback(self._calls.pop)
 
-    def _gather(self) -> dict[int, list[_Drive]]:
+    def _gather(self) -> dict[int, list[Drive]]:
         """Take what waits, as much as one call carries, for books that are not away."""
-        books: dict[int, list[_Drive]] = {}
+        books: dict[int, list[Drive]] = {}
         room = MAX_BATCH_ITEMS
         for book_id in list(self._waiting):
             if room == 0:
@@ -146,7 +175,7 @@ class Seller:
             self._away[book_id] = None
         return books
 
-    async def _call(self, books: dict[int, list[_Drive]]) -> None:
+    async def _call(self, books: dict[int, list[Drive]]) -> None:
         batch = SaleBatch(
             self.ledger_seen,
             tuple(
@@ -175,8 +204,8 @@ class Seller:
             return
         finally:
             self._back(books)
-        decided: list[tuple[_Drive, Entry]] = []
-        reused: list[_Drive] = []
+        decided: list[tuple[Drive, Entry]] = []
+        reused: list[Drive] = []
         for drive, outcome in outcomes:
             if isinstance(outcome, Entry):
                 self._learn(outcome.book_id, outcome.version_after or outcome.version_seen)
@@ -187,7 +216,7 @@ class Seller:
                 reused.append(drive)
         await self._finish(decided, reused)
 
-    def _back(self, books: dict[int, list[_Drive]]) -> None:
+    def _back(self, books: dict[int, list[Drive]]) -> None:
         for book_id in books:
             self._away.pop(book_id, None)
         self._call_count -= 1
@@ -195,7 +224,7 @@ class Seller:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
-    async def _finish(self, decided: list[tuple[_Drive, Entry]], reused: list[_Drive]) -> None:
+    async def _finish(self, decided: list[tuple[Drive, Entry]], reused: list[Drive]) -> None:
         """Write the decisions, then tell those who wait; a failure leaves orders pending."""
         if decided:
             orders = [drive.order for drive, _ in decided]
@@ -211,7 +240,7 @@ class Seller:
             for drive, outcome in zip(reused, told, strict=True):
                 self._end(drive, outcome)
 
-    def _again(self, drive: _Drive, stale: Stale) -> None:
+    def _again(self, drive: Drive, stale: Stale) -> None:
         """Try at the version in the answer: at once, and after a pause if it keeps moving."""
         self._learn(stale.current.id, None)
         self._versions[stale.current.id] = stale.current.version
@@ -224,7 +253,7 @@ class Seller:
             pause_s = _STALE_PAUSE_S * drive.stale * self._random.uniform(0.5, 1.5)
             self._loop.call_later(pause_s, self._enqueue, drive)
 
-    def _later(self, drive: _Drive) -> None:
+    def _later(self, drive: Drive) -> None:
         pause_s = drive.pause_s * self._random.uniform(0.5, 1.5)
         drive.pause_s = min(drive.pause_s * 2, _LONGEST_PAUSE_S)
         if self._loop.time() + pause_s >= drive.until_s:
@@ -232,10 +261,11 @@ class Seller:
         else:
             self._loop.call_later(pause_s, self._enqueue, drive)
 
-    def _end(self, drive: _Drive, outcome: Outcome) -> None:
+    def _end(self, drive: Drive, outcome: Outcome) -> None:
         self._drives.pop(drive.order.id, None)
-        if not drive.future.done():
-            drive.future.set_result(outcome)
+        drive.outcome = outcome
+        for watcher in drive.watchers:
+            watcher.one_ended()
 
     def _learn(self, book_id: int, version: int | None) -> None:
         if len(self._versions) >= _MAX_VERSIONS_KNOWN and book_id not in self._versions:

@@ -17,7 +17,7 @@ from servers.domain.order import State, mirrored, placed
 from servers.domain.protocols import Placement, Restored
 from servers.domain.sale import SaleBatch
 from servers.order import store
-from servers.order.seller import KEY_REUSED, Seller
+from servers.order.seller import KEY_REUSED, Drive, Seller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ class OrderService:
         self._catalog_wrong = catalog_wrong
         self._loop = asyncio.get_running_loop()
         self._since_s: dict[str, float] = {}
-        self._unanswered: OrderedDict[str, None] = OrderedDict()
+        self._unanswered: OrderedDict[str, bool] = OrderedDict()
 
     async def start(self) -> None:
         """Learn from the database how much of the ledger the orders know of."""
@@ -88,20 +88,20 @@ class OrderService:
         """Place purchases and wait for their outcome; see the protocol."""
         until_s = self._loop.time() + self.timing.drive_s
         rows = await self._admit(purchases)
-        outcomes: list[asyncio.Future[Order | KeyReused] | Order | ShopError] = []
+        under_way: list[Drive | Order | ShopError] = []
         for purchase, row in zip(purchases, rows, strict=True):
             if isinstance(row, ShopError):
-                outcomes.append(row)
+                under_way.append(row)
             elif row.purchase.fingerprint != purchase.fingerprint:
-                outcomes.append(KeyReused(KEY_REUSED, order_id=row.id))
+                under_way.append(KeyReused(KEY_REUSED, order_id=row.id))
             elif row.final:
-                outcomes.append(row)
+                under_way.append(row)
             else:
-                outcomes.append(self.seller.sell(row, until_s))
-        waiting = [outcome for outcome in outcomes if isinstance(outcome, asyncio.Future)]
-        if waiting:
-            await asyncio.wait(waiting, timeout=patience_s)
-        return [self._placement(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+                under_way.append(self.seller.sell(row, until_s))
+        await self.seller.wait(
+            [drive for drive in under_way if isinstance(drive, Drive)], patience_s
+        )
+        return [self._placement(outcome) for outcome in under_way]
 
     async def _admit(self, purchases: Sequence[Purchase]) -> list[Order | ShopError]:
         """Return each purchase's order row, new or as it was; new rows are durable."""
@@ -112,10 +112,13 @@ class OrderService:
         new = [placed(purchase, at_ms) for purchase in purchases]
 
         async def unit(tx: Transaction) -> list[Order]:
+            inserted = await store.insert_pending(tx, new)
             rows: list[Order] = []
             for order in new:
                 known = None
-                if not await store.insert_pending(tx, order):
+                if order.id in inserted:
+                    inserted.remove(order.id)  # A second one of the same id is not new.
+                else:
                     known = await store.order(tx, order.id)
                 rows.append(known or order)
             return rows
@@ -144,23 +147,15 @@ class OrderService:
         except Unavailable:
             return [refused] * len(purchases)
 
-    def _placement(
-        self,
-        row: Order | ShopError,
-        outcome: asyncio.Future[Order | KeyReused] | Order | ShopError,
-    ) -> Placement | ShopError:
-        if isinstance(outcome, asyncio.Future):
-            if not outcome.done():
-                assert not isinstance(row, ShopError)  # noqa: S101  # an error is not waited for
-                return Placement(row)
-            outcome = outcome.result()
+    def _placement(self, outcome: Drive | Order | ShopError) -> Placement | ShopError:
+        if isinstance(outcome, Drive):
+            outcome = outcome.outcome or outcome.order
         if isinstance(outcome, ShopError):
             return outcome
         if not outcome.final:
             return Placement(outcome)
         # Of all who ask about an order, the first that gets its end is told so.
-        first = outcome.id in self._unanswered
-        self._unanswered.pop(outcome.id, None)
+        first = self._unanswered.pop(outcome.id, False)
         return Placement(outcome, replayed=not first)
 
     # Looking
@@ -183,7 +178,7 @@ class OrderService:
         until_s = self._loop.time() + patience_s
         order = await self.order(order_id)
         if not order.final:
-            await asyncio.wait([self.seller.sell(order, until_s)], timeout=patience_s)
+            await self.seller.wait([self.seller.sell(order, until_s)], patience_s)
             order = await self.order(order_id)
         order.must_be_cancellable()
         if order.state is State.CONFIRMED:
@@ -250,15 +245,11 @@ class OrderService:
         """Write what the ledger decided, and return the orders as decided."""
         orders = [order.decided(entry) for order, entry in decided]
 
-        async def unit(tx: Transaction) -> None:
-            for order in orders:
-                await store.decide(tx, order)
-
-        await self._database.write(unit)
+        await self._database.write(lambda tx: store.decide(tx, orders))
         for order, entry in decided:
             self._know(entry)
             self._since_s.pop(order.id, None)
-            self._unanswered[order.id] = None
+            self._unanswered[order.id] = True
         while len(self._unanswered) > _MAX_UNANSWERED:
             self._unanswered.popitem(last=False)
         return orders

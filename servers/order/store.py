@@ -8,6 +8,8 @@ from servers.domain.order import Order, State
 from servers.domain.sale import Purchase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from servers.domain.protocols import OrderPage
     from servers.storage.database import Row, Transaction, Value
 
@@ -49,22 +51,27 @@ async def insert(tx: Transaction, order: Order) -> bool:
     return changed == 1
 
 
-async def insert_pending(tx: Transaction, order: Order) -> bool:
-    """Add a pending order; False where its id is there already."""
-    purchase = order.purchase
-    changed = await tx.execute(
+async def insert_pending(tx: Transaction, orders: Iterable[Order]) -> set[str]:
+    """Add pending orders; return the ids of those that were not there already."""
+    rows = await tx.fetch_many(
         "INSERT INTO orders (id, book_id, quantity, version, max_price_minor, state, "
         "created_at_ms, fingerprint) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7) "
-        "ON CONFLICT (id) DO NOTHING",
-        purchase.order_id,
-        purchase.book_id,
-        purchase.quantity,
-        purchase.version,
-        purchase.max_price_minor,
-        order.created_at_ms,
-        purchase.fingerprint,
+        "ON CONFLICT (id) DO NOTHING RETURNING id",
+        [
+            (
+                purchase.order_id,
+                purchase.book_id,
+                purchase.quantity,
+                purchase.version,
+                purchase.max_price_minor,
+                order.created_at_ms,
+                purchase.fingerprint,
+            )
+            for order in orders
+            for purchase in (order.purchase,)
+        ],
     )
-    return changed == 1
+    return {order_id for (order_id,) in rows}
 
 
 async def order(tx: Transaction, order_id: str) -> Order | None:
@@ -73,25 +80,30 @@ async def order(tx: Transaction, order_id: str) -> Order | None:
     return _order(row) if row is not None else None
 
 
-async def decide(tx: Transaction, decided: Order) -> bool:
-    """Write what the ledger decided of a pending order; False where it was decided before."""
-    changed = await tx.execute(
+async def decide(tx: Transaction, orders: Iterable[Order]) -> set[str]:
+    """Write what the ledger decided of pending orders; return the ids that were pending."""
+    rows = await tx.fetch_many(
         "UPDATE orders SET state = $2, ledger_number = $3, decided_at_ms = $4, reason = $5, "
         "title = $6, unit_price_minor = $7, version_after = $8, stock_after = $9, "
-        "version_seen = $10, stock_seen = $11 WHERE id = $1 AND state = 'pending'",
-        decided.id,
-        decided.state.value,
-        decided.ledger_number,
-        decided.decided_at_ms,
-        decided.reason,
-        decided.title,
-        decided.unit_price_minor,
-        decided.version_after,
-        decided.stock_after,
-        decided.version_seen,
-        decided.stock_seen,
+        "version_seen = $10, stock_seen = $11 WHERE id = $1 AND state = 'pending' RETURNING id",
+        [
+            (
+                order.id,
+                order.state,
+                order.ledger_number,
+                order.decided_at_ms,
+                order.reason,
+                order.title,
+                order.unit_price_minor,
+                order.version_after,
+                order.stock_after,
+                order.version_seen,
+                order.stock_seen,
+            )
+            for order in orders
+        ],
     )
-    return changed == 1
+    return {order_id for (order_id,) in rows}
 
 
 async def begin_cancel(tx: Transaction, order_id: str, at_ms: int) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -84,6 +85,9 @@ class Transaction(Protocol):
 
     async def fetch_one(self, sql: str, *args: Value) -> Row | None:
         """Run a statement and return its first row, or None if it has none."""
+
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> list[Row]:
+        """Run a statement once for each row of values; return all rows that came back, in order."""
 
     async def execute(self, sql: str, *args: Value) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it changed."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
 from servers.storage.database import StorageError, StorageUnavailable, UniqueViolation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from servers.storage.database import Row, Transaction, Unit, Value
 
 T = TypeVar("T")
@@ -79,29 +81,32 @@ class SqliteTransaction:
 
     async def fetch_all(self, sql: str, *args: Value) -> list[Row]:
         """Run a statement and return all its rows."""
-        return self._rows(sql, args)
+        return self._rows(sql, args, self._session.execute)
 
     async def fetch_one(self, sql: str, *args: Value) -> Row | None:
         """Run a statement and return its first row, or None if it has none."""
-        rows = self._rows(sql, args)
+        rows = self._rows(sql, args, self._session.execute)
         return rows[0] if rows else None
+
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> list[Row]:
+        """Run a statement once for each row of values; return all rows that came back, in order."""
+        return self._rows(sql, rows, self._session.execute_many)
 
     async def execute(self, sql: str, *args: Value) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it changed."""
-        self._rows(sql, args)
+        self._rows(sql, args, self._session.execute)
         return self._session.connection.changes()
 
     def end(self) -> None:
         """Take no further statement: the connection now serves another unit or a commit."""
         self._live = False
 
-    def _rows(self, sql: str, args: tuple[Value, ...]) -> list[Row]:
+    def _rows(self, sql: str, args: Any, run: Callable[..., apsw.Cursor]) -> list[Row]:
         if not self._live:
             raise self.failure or StorageError("This transaction is over; start another.")
-        session = self._session
         try:
             # All rows at once: an open cursor would pin its snapshot and stop checkpoints.
-            return session.execute(session.rewrite(sql), args).fetchall()
+            return run(self._session.rewrite(sql), args).fetchall()
         except apsw.Error as error:
             self._live = False
             self.failure = storage_error(error)
@@ -113,7 +118,9 @@ class Session:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
-        self.execute = connection.cursor().execute
+        cursor = connection.cursor()
+        self.execute = cursor.execute
+        self.execute_many = cursor.executemany
         self.rewrite = lru_cache(MAX_STATEMENTS)(question_marks)
 
     def run(self, unit: Unit[T]) -> T:

@@ -25,6 +25,7 @@ from tests.support.services import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from servers.durable import ShopDatabase
@@ -68,6 +69,9 @@ class Overheard:
 
     async def fetch_one(self, sql: str, *args: Value) -> Row | None:
         return await self.tx.fetch_one(sql, *args)
+
+    async def fetch_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> list[Row]:
+        return await self.tx.fetch_many(sql, rows)
 
     async def execute(self, sql: str, *args: Value) -> int:
         self.changes.append(" ".join(sql.split()))

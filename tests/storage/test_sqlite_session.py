@@ -71,6 +71,31 @@ async def test_rows_changed(database: Database) -> None:
     assert await database.read(ids) == [1]
 
 
+async def test_many_rows_in_one_call(database: Database) -> None:
+    """A statement runs once for each row of values, and what comes back is in their order."""
+
+    async def unit(tx: Transaction) -> list[Row]:
+        sql = "INSERT INTO shelf (id, stock) VALUES ($2, $1) ON CONFLICT DO NOTHING RETURNING id"
+        return await tx.fetch_many(sql, [(5, 3), (5, 1), (5, 3), (5, 2)])
+
+    assert await database.write(unit) == [(3,), (1,), (2,)]
+    assert await database.read(ids) == [1, 2, 3]
+
+
+async def test_one_of_many_rows_fails(database: Database) -> None:
+    """Where a row is refused, nothing of the whole call is kept."""
+    await database.write(put(2))
+
+    async def unit(tx: Transaction) -> list[Row]:
+        return await tx.fetch_many(
+            "INSERT INTO shelf (id, stock) VALUES ($1, 0)", [(1,), (2,), (3,)]
+        )
+
+    with pytest.raises(UniqueViolation):
+        await database.write(unit)
+    assert await database.read(ids) == [2]
+
+
 async def test_no_row(database: Database) -> None:
     """A statement without rows gives None or an empty list."""
 
