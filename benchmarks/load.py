@@ -7,30 +7,65 @@ beforehand, an answer is read just far enough to know its status and its end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LENGTH = b"\r\ncontent-length: "
+_REFUSED = 400
+_PATIENCE_S = 15
 
 
-@dataclass
+class Request(NamedTuple):
+    """What to ask, without a body."""
+
+    method: str
+    path: str
+
+    def wire(self) -> bytes:
+        """Return it as it is sent."""
+        length = "Content-Length: 0\r\n" if self.method == "POST" else ""
+        return f"{self.method} {self.path} HTTP/1.1\r\nHost: shop\r\n{length}\r\n".encode()
+
+
+@dataclass(frozen=True)
 class Result:
-    """What one load brought: how long it took, every latency, answers by status."""
+    """What one load brought; ``refused`` of the ``answers`` had a status of 400 or more."""
 
-    seconds: float = 0.0
-    latencies_s: list[float] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: float
+    answers: int
+    refused: int
+    p50_ms: float
+    p99_ms: float
 
     @property
     def rate(self) -> float:
         """Answers per second."""
-        return len(self.latencies_s) / self.seconds
+        return self.answers / self.seconds
+
+
+def run_load(port: int, requests: Sequence[Request], *, clients: int, seconds: float) -> Result:
+    """Send the requests in turn from so many clients for so long; return what came of it."""
+    factory = None
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_run(port, requests, clients, seconds))
+
+
+class _Tally:
+    """What the clients have seen so far."""
+
+    def __init__(self) -> None:
+        self.latencies_s: list[float] = []
+        self.refused = 0
 
     def quantile_ms(self, q: float) -> float:
         """Return a quantile of the latencies in milliseconds."""
@@ -41,14 +76,13 @@ class Result:
 class _Client(asyncio.Protocol):
     """One connection that asks again and again until the time is over."""
 
-    def __init__(self, requests: Iterator[bytes], end_s: float, result: Result) -> None:
+    def __init__(self, requests: Iterator[bytes], end_s: float, tally: _Tally) -> None:
         self._requests = requests
         self._end_s = end_s
-        self._result = result
-        self._loop = asyncio.get_running_loop()
+        self._tally = tally
         self._buffer = b""
         self._sent_s = 0.0
-        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by type
@@ -68,8 +102,8 @@ class _Client(asyncio.Protocol):
             return
         self._buffer = b""
         now_s = perf_counter()
-        self._result.latencies_s.append(now_s - self._sent_s)
-        self._result.statuses[int(head[9:12])] += 1
+        self._tally.latencies_s.append(now_s - self._sent_s)
+        self._tally.refused += int(head[9:12]) >= _REFUSED
         if now_s < self._end_s:
             self._send()
         else:
@@ -84,29 +118,23 @@ class _Client(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-async def run_load(port: int, requests: Sequence[bytes], *, clients: int, seconds: float) -> Result:
-    """Send the requests in turn from so many clients for so long; return what came of it."""
+async def _run(port: int, requests: Sequence[Request], clients: int, seconds: float) -> Result:
     loop = asyncio.get_running_loop()
-    result = Result()
+    tally = _Tally()
     started_s = perf_counter()
     end_s = started_s + seconds
-    turn = itertools.cycle(requests)
+    turn = itertools.cycle([request.wire() for request in requests])
     protocols = []
     for _ in range(clients):
         _, protocol = await loop.create_connection(
-            lambda: _Client(turn, end_s, result), "127.0.0.1", port
+            lambda: _Client(turn, end_s, tally), "127.0.0.1", port
         )
         protocols.append(protocol)
-    await asyncio.wait([protocol.done for protocol in protocols], timeout=seconds + 15)
-    result.seconds = perf_counter() - started_s
-    return result
-
-
-def get(path: str) -> bytes:
-    """Return a GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n".encode()
-
-
-def post(path: str) -> bytes:
-    """Return a POST request without a body."""
-    return f"POST {path} HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n".encode()
+    await asyncio.wait([protocol.done for protocol in protocols], timeout=seconds + _PATIENCE_S)
+    return Result(
+        perf_counter() - started_s,
+        len(tally.latencies_s),
+        tally.refused,
+        tally.quantile_ms(0.5),
+        tally.quantile_ms(0.99),
+    )
