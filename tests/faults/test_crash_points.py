@@ -22,6 +22,7 @@ from tests.support.books import stock_of
 from tests.support.customers import Customer, Wanted, customers, until
 from tests.support.serving import served_shop
 from tests.support.shop import wait_until
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -108,6 +109,7 @@ async def test_a_purchase_survives(crashing: Crashing, point: str, tmp_path: Pat
         left = await asyncio.to_thread(stock_of, crashing.served.shop, book_id)
         assert left == STOCK - 4 * (number + 1)
     await _nothing_is_wrong(crashing, tmp_path)
+    note(f"kill -9: {point}", faults=ROUNDS, purchases=4 * ROUNDS)
 
 
 CANCELS = {
@@ -133,6 +135,7 @@ async def test_a_cancel_survives(crashing: Crashing, point: str, tmp_path: Path)
         await asyncio.to_thread(wait_until, lambda: all_orders_are_final(shop), what="the cancel")
         assert await asyncio.to_thread(stock_of, shop, book_id) == STOCK
     await _nothing_is_wrong(crashing, tmp_path)
+    note(f"kill -9, cancelling: {point}", faults=ROUNDS, purchases=ROUNDS)
 
 
 async def _cancel(customer: Customer, path: str) -> None:

@@ -19,6 +19,7 @@ from tests.faults.load import (
 from tests.support.customers import customers
 from tests.support.serving import served_shop
 from tests.support.shop import wait_until
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,7 @@ async def test_one_that_wakes_harms_nothing(served: ServedShop, server: str) -> 
     for name in served.servers:
         log = served.data.with_name(f"{name}.log").read_text(errors="replace")
         assert_no_traceback(log)
+    note(f"SIGSTOP of {server} for {FROZEN_S:g} s", faults=1, purchases=len(load.stories))
 
 
 async def test_reads_go_on_while_orders_stand_still(served: ServedShop) -> None:

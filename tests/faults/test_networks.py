@@ -21,6 +21,7 @@ from tests.faults.load import (
 from tests.faults.wire import CALM, Weather, Wire
 from tests.support.serving import served_shop
 from tests.support.shop import wait_until
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,8 @@ async def test_a_bad_network_harms_no_purchase(tmp_path: Path, weather: str, hop
         assert wire.harmed > 0 or weather == "slow"
         await asyncio.to_thread(_all_end, served.shop, healed_s)
         await _nothing_is_wrong(served.shop, load, tmp_path)
+        kind = f"network, {hop}: {weather}"
+        note(kind, faults=wire.harmed, purchases=len(load.stories), seeds=1)
 
 
 def _all_end(shop: Shop, healed_s: float) -> None:

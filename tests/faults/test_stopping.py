@@ -14,6 +14,7 @@ import pytest
 from tests.faults.load import assert_audit_is_clean, assert_no_traceback
 from tests.support.customers import Customer, Wanted, customers, until
 from tests.support.shop import PATIENCE_S, open_shop
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,7 @@ async def test_a_stop_under_load(shop: Shop, tmp_path: Path, number: signal.Sign
     assert [error for sent_s, error in buyers.broken if sent_s < begin_s] == []
     assert {said.status for sent_s, _, said in buyers.answers if sent_s < begin_s} == {201}
     assert {said.status for _, _, said in buyers.answers} <= {201, 202, 503}
+    note(f"{number.name} under load", faults=1, purchases=len(buyers.answers))
     assert_no_traceback(shop.log)
 
     with open_shop(tmp_path / "shop", sample="false") as again:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.books import ledger_of, orders_of, stock_of
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from tests.races.conftest import HeldShop
     from tests.support.customers import Customer
     from tests.support.shop import Reply, Shop
 
-ROUNDS = 50
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "50"))
 OLD, NEW = "10.00", "12.50"
 
 
@@ -35,6 +37,7 @@ async def test_a_book_deleted_under_a_sale_is_not_sold(held_shop: HeldShop) -> N
         assert kinds == ["added", "sold", "deleted", "refused"]
         again = await held_shop.customer.purchase(book_id, key)
         assert (again.status, again.body) == (410, refused.body)
+    note("race: a delete under a sale", faults=ROUNDS, purchases=2 * ROUNDS)
 
 
 async def test_a_whole_batch_is_refused_after_a_delete(held_shop: HeldShop) -> None:

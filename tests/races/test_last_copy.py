@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from tests.support.books import ledger_of, orders_of, stock_of
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from tests.support.customers import Customer
     from tests.support.shop import Reply, Shop
 
-ROUNDS = 50
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "50"))
 BUYERS = 64
 
 
@@ -21,6 +23,7 @@ async def test_one_copy_is_sold_once(shop: Shop, customer: Customer) -> None:
         book_id = await asyncio.to_thread(shop.add_book, 1)
         answers = await asyncio.gather(*[customer.purchase(book_id) for _ in range(BUYERS)])
         await asyncio.to_thread(_all_agree, shop, book_id, 1, answers)
+    note("race: 64 buyers, one copy", faults=ROUNDS, purchases=ROUNDS * BUYERS)
 
 
 async def test_a_hundred_copies_are_sold_a_hundred_times(shop: Shop, customer: Customer) -> None:
@@ -34,6 +37,7 @@ async def test_a_hundred_copies_are_sold_a_hundred_times(shop: Shop, customer: C
         tries = await asyncio.gather(*[buyer(book_id) for _ in range(BUYERS)])
         answers = [answer for each in tries for answer in each]
         await asyncio.to_thread(_all_agree, shop, book_id, 100, answers)
+    note("race: 256 purchases, 100 copies", faults=ROUNDS, purchases=ROUNDS * BUYERS * 4)
 
 
 async def test_several_copies_at_once_are_all_or_nothing(shop: Shop, customer: Customer) -> None:
