@@ -12,7 +12,7 @@ TALLY: Final = "TORTURE_TALLY"
 
 
 def note(kind: str, *, faults: int = 0, purchases: int = 0, seeds: int = 0) -> None:
-    """Add to the tally: how often a fault was injected, into how many purchases, for how many seeds.
+    """Add to the tally: how many faults were injected, among how many purchases and seeds.
 
     Noted once all that was claimed has been checked.
     """
