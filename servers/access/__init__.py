@@ -1,0 +1,1 @@
+"""Who may come in, and what a server needs before strangers may: tokens, TLS, addresses."""

@@ -1,0 +1,55 @@
+"""Who can reach a server, and what it needs before strangers may.
+
+Lives here: the rule that a server on an open address has TLS, a declared reverse proxy, or an
+operator who said that it needs neither. That it has tokens goes without saying: they are made
+when they are missing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+from servers.settings import SettingsError
+
+if TYPE_CHECKING:
+    from servers.settings import Settings
+
+
+def must_be_guarded(settings: Settings) -> None:
+    """Raise `SettingsError` if others could listen in on what is sent to this server."""
+    if settings.tls_cert is not None or settings.insecure or behind_proxy(settings):
+        return
+    if not is_open(settings.host):
+        return
+    raise SettingsError(
+        f"The address {settings.host} can be reached from other machines, and orders and"
+        " tokens would travel there in the clear. Give the server a certificate with"
+        " --tls-cert and --tls-key, name the reverse proxy before it in the setting"
+        " trusted_proxy, or say --insecure if the network is yours alone."
+    )
+
+
+def behind_proxy(settings: Settings) -> bool:
+    """Tell whether a reverse proxy is declared, which then is what has the certificate."""
+    return bool(settings.trusted_proxy)
+
+
+def is_open(host: str) -> bool:
+    """Tell whether other machines can reach a server that listens on ``host``.
+
+    A name that means several addresses is open if one of them is. One that means none is
+    not: nothing can listen there, and whoever tries says why.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        return False
+    return not all(_is_loopback(str(address[0])) for *_, address in found)
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
