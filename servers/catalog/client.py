@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from servers.catalog import mapping
+from servers.catalog.finding import following_of, query_of
 from servers.catalog.lost import lost_order
 from servers.catalog.wire import (
     BookBody,
@@ -26,6 +28,7 @@ from servers.domain.errors import Internal, KeyReused, ShopError, error_of
 from servers.domain.money import format_price
 from servers.domain.protocols import Change, TopicCount
 from servers.domain.sale import Stale
+from servers.domain.search import BookPage
 from servers.web.answers import Answer
 from servers.web.asking import Asking
 from servers.web.codec import make_cursor
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, TopicPage
     from servers.domain.sale import Purchase, SaleBatch
+    from servers.domain.search import BookSearch
     from servers.web.hop import Hop
 
 T = TypeVar("T")
@@ -81,6 +85,15 @@ class CatalogClient:
         found = [[next(books) for _ in page] for page in ids]
         # Between the two calls a book may have been deleted; a search shows the living alone.
         return [[book for book in page if book is not None and not book.deleted] for page in found]
+
+    async def find(self, search: BookSearch) -> BookPage:
+        """Return a page of books; see the protocol."""
+        path = f"/books/search?{urlencode(query_of(search))}"
+        bodies, said = await self._asking.ask("GET", path, list[FoundBook])
+        books = await self.books([body.id for body in bodies])
+        # As in a search of topics: what was deleted between the two calls is not shown.
+        living = [book for book in books if book is not None and not book.deleted]
+        return BookPage(living, following_of(search, said.get("link")))
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books sorted by id; see the protocol."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from servers.catalog import mapping
+from servers.catalog.finding import FindQuery, page_answer, search_of
 from servers.catalog.lost import order_of
 from servers.catalog.wire import (
     BookLedgerQuery,
@@ -32,7 +33,7 @@ from servers.domain.protocols import AdminKey, TopicPage
 from servers.web.answers import REPLAYED, answer, empty_answer, problem
 from servers.web.auth import INSIDE
 from servers.web.codec import make_cursor, read_number_cursor
-from servers.web.items import ItemsDecoder, log_note
+from servers.web.items import BatchDecoder, ItemsDecoder, in_time, log_note
 from servers.web.limits import MAX_BATCH_BYTES
 from servers.web.routes import Route
 
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from servers.web.call import Call
     from servers.web.routes import Handler
 
-T = TypeVar("T")
-
 
 class CatalogHandlers:
     """Answers about books, sales and the ledger, for the shop's servers and keepers."""
@@ -56,8 +55,8 @@ class CatalogHandlers:
         self._mapping = mapping
         self._info_items = ItemsDecoder(InfoItem)
         self._search_items = ItemsDecoder(SearchItem)
-        self._sales = msgspec.json.Decoder(SalesBody)
-        self._lost = msgspec.json.Decoder(ReenterBody)
+        self._sales = BatchDecoder(SalesBody)
+        self._lost = BatchDecoder(ReenterBody)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the route table. Each change is a POST too, for hops that must not repeat it."""
@@ -68,6 +67,7 @@ class CatalogHandlers:
             _batch("/search/batch", self.search_batch, "Several pages of topics"),
             _batch("/sales", self.sell, "Sell a batch: the only way to take stock for orders"),
             Route("GET", "/books", self.shelf, "Books by id", query=ShelfQuery),
+            Route("GET", "/books/search", self.find, "Books by words or in order", query=FindQuery),
             Route("POST", "/books", self.add, "Add a book", body=NewBook),
             Route("GET", book, self.info, "One book"),
             Route("PUT", book, self.edit, "Edit all of a book", body=WholeBook),
@@ -94,7 +94,7 @@ class CatalogHandlers:
 
     async def info_batch(self, call: Call) -> Answer:
         """Answer several books, each with its own status."""
-        items = self._info_items.decode(call.body)
+        items = in_time(self._info_items.decode(call.body), call.raw.age_s())
         good = [item for item in items if isinstance(item, InfoItem)]
         call.note = log_note([item.request_id for item in good])
         books = iter(await self._catalog.books([item.book_id for item in good]))
@@ -115,7 +115,7 @@ class CatalogHandlers:
 
     async def search_batch(self, call: Call) -> Answer:
         """Answer several pages of topics; the header ``Next`` says where the next one begins."""
-        items = self._search_items.decode(call.body)
+        items = in_time(self._search_items.decode(call.body), call.raw.age_s())
         good = [item for item in items if isinstance(item, SearchItem)]
         call.note = log_note([item.request_id for item in good])
         # One book more than was asked for tells whether there is a next page.
@@ -127,6 +127,11 @@ class CatalogHandlers:
                 for item in items
             ]
         )
+
+    async def find(self, call: Call) -> Answer:
+        """Answer a page of the books that have these words, or of all, in an order."""
+        search = search_of(call.query)
+        return page_answer(search, await self._catalog.find(search))
 
     async def topics(self, _call: Call) -> Answer:
         """Answer all topics."""
@@ -202,7 +207,7 @@ class CatalogHandlers:
 
     async def sell(self, call: Call) -> Answer:
         """Decide a batch of sales, answered item by item, in order."""
-        body = _decoded(self._sales, call.body)
+        body = self._sales.decode(call.body)
         count = sum(len(book.sales) for book in body.books)
         if count > MAX_BATCH_ITEMS:
             raise InvalidRequest(f"A batch has {MAX_BATCH_ITEMS} sales at most.")
@@ -223,7 +228,7 @@ class CatalogHandlers:
 
     async def reenter(self, call: Call) -> Answer:
         """Enter what the ledger lost of decided orders."""
-        body = _decoded(self._lost, call.body)
+        body = self._lost.decode(call.body)
         entries = await self._catalog.reenter([order_of(lost) for lost in body.orders])
         return answer([mapping.entry_body(entry) for entry in entries])
 
@@ -258,13 +263,6 @@ class CatalogHandlers:
 
 def _batch(path: str, handler: Handler, summary: str) -> Route:
     return Route("POST", path, handler, summary, raw_body_bytes=MAX_BATCH_BYTES)
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest(f"The batch is not well formed: {error}.") from error
 
 
 def _page(limit: int, books: list[Book]) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servers.catalog.wire import LostOrder
+from servers.domain.errors import InvalidRequest
 from servers.domain.money import format_price, parse_price
 from servers.domain.order import Order, State
 from servers.domain.sale import Purchase
@@ -50,7 +51,14 @@ def lost_order(order: Order) -> LostOrder:
 
 
 def order_of(lost: LostOrder) -> Order:
-    """Return the decided order that this tells of, as far as the ledger needs it."""
+    """Return the decided order that this tells of, as far as the ledger needs it.
+
+    Raises `InvalidRequest` for a price or a time that is none, and for a sale without its price.
+    """
+    sold = (lost.title, lost.unit_price, lost.version_after, lost.stock_after)
+    if lost.state != "rejected" and None in sold:
+        detail = "An order that was sold has `title`, `unit_price`, `version_after`, `stock_after`."
+        raise InvalidRequest(detail, field="orders")
     max_price_minor = _maybe(parse_price, lost.max_price)
     return Order(
         purchase=Purchase(
@@ -58,7 +66,7 @@ def order_of(lost: LostOrder) -> Order:
         ),
         state=State(lost.state),
         created_at_ms=0,
-        decided_at_ms=_maybe(parse_rfc3339, lost.decided_at),
+        decided_at_ms=_maybe(_decided_at_ms, lost.decided_at),
         reason=lost.reason,
         title=lost.title,
         unit_price_minor=_maybe(parse_price, lost.unit_price),
@@ -67,6 +75,17 @@ def order_of(lost: LostOrder) -> Order:
         version_seen=lost.version_seen,
         stock_seen=lost.stock_seen,
     )
+
+
+def _decided_at_ms(text: str) -> int:
+    try:
+        at_ms = parse_rfc3339(text)
+    except (TypeError, ValueError):  # no time at all, or one without its zone
+        at_ms = -1
+    if at_ms < 0 or rfc3339(at_ms) != text:
+        detail = "`decided_at` must be a time as the shop writes it."
+        raise InvalidRequest(detail, field="decided_at")
+    return at_ms
 
 
 def _maybe(convert: Callable[[A], B], value: A | None) -> B | None:

@@ -6,11 +6,12 @@ Fulfils `servers.domain.protocols.Catalog` on a database. The rules are in
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from servers.catalog import reentry, selling, store
+from servers.catalog import reentry, searching, selling, shelving, store
 from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, LedgerBehind, OrderNotFound
-from servers.domain.ledger import Entry, Kind
+from servers.domain.ledger import Kind, entry_of_change
 from servers.domain.protocols import Change, TopicCount
 from servers.storage.database import UniqueViolation
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servers.domain.book import Book, Draft, Edit, Restock
+    from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, Clock, TopicPage
     from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.domain.search import BookPage, BookSearch
     from servers.storage.database import Database, Transaction, Unit
 
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class CatalogService:
         self._database = database
         self._clock = clock
         self._ledger_seen = 0
+        self._finding = asyncio.Lock()
 
     # Reading
 
@@ -55,6 +59,12 @@ class CatalogService:
             return [await store.search(tx, page) for page in pages]
 
         return await self._database.read(unit)
+
+    async def find(self, search: BookSearch) -> BookPage:
+        """Return a page of books; see the protocol."""
+        # One at a time: threads that rank side by side would keep the event loop waiting.
+        async with self._finding:
+            return await self._database.read(lambda tx: searching.find(tx, search), heavy=True)
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books sorted by id; see the protocol."""
@@ -113,8 +123,9 @@ class CatalogService:
             made = await _made_before(tx, key)
             if made is not None:
                 return made
-            book = draft.as_book(await store.insert_book(tx, draft.as_book(0, at_ms)), at_ms)
-            await store.link_topics(tx, book.id, book.topics)
+            (book_id,) = await store.insert_books(tx, [draft.as_book(0, at_ms)])
+            book = draft.as_book(book_id, at_ms)
+            await shelving.put(tx, book)
             await _record(tx, Kind.ADDED, None, book, key=key)
             return Change(book)
 
@@ -128,9 +139,7 @@ class CatalogService:
             before = await self._living(tx, book_id, version)
             after = before.edited(edit, at_ms)
             await _save(tx, before, after)
-            if after.topics != before.topics:
-                await store.unlink_topics(tx, book_id, before.topics)
-                await store.link_topics(tx, book_id, after.topics)
+            await shelving.move(tx, before, after)
             await _record(tx, Kind.EDITED, before, after)
             return after
 
@@ -163,7 +172,7 @@ class CatalogService:
             before = await self._living(tx, book_id, version)
             after = before.as_tombstone(at_ms)
             await _save(tx, before, after)
-            await store.unlink_topics(tx, book_id, before.topics)
+            await shelving.take(tx, before)
             await _record(tx, Kind.DELETED, before, after)
             return after
 
@@ -273,19 +282,8 @@ async def _record(  # an entry's parts
     reason: str | None = None,
     key: AdminKey | None = None,
 ) -> None:
-    entry = Entry(
-        number=0,
-        kind=kind,
-        book_id=after.id,
-        at_ms=after.updated_at_ms,
-        change=after.stock - (before.stock if before is not None else 0),
-        version_after=after.version,
-        stock_after=after.stock,
-        title=after.title,
-        unit_price_minor=after.price_minor,
-        reason=reason,
-        fingerprint=key.fingerprint if key is not None else None,
-    )
+    fingerprint = key.fingerprint if key is not None else None
+    entry = entry_of_change(kind, before, after, reason=reason, fingerprint=fingerprint)
     await store.append(tx, entry, key.key if key is not None else None)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from servers.domain.protocols import TopicPage
     from servers.storage.database import Row, Transaction
 
-_BOOK = "id, title, authors, isbn, topics, price_minor, stock, version, updated_at_ms, deleted"
+BOOK = "id, title, authors, isbn, topics, price_minor, stock, version, updated_at_ms, deleted"
 _ENTRY_WITHOUT_NUMBER = (
     "kind, book_id, at_ms, change, version_after, stock_after, title, unit_price_minor, "
     "order_id, fingerprint, quantity, asked_version, asked_max_price_minor, reason, version_seen, "
@@ -32,31 +32,31 @@ _ENTRY_FIELDS = attrgetter(*_ENTRY_WITHOUT_NUMBER.split(", "))
 
 async def book(tx: Transaction, book_id: int) -> Book | None:
     """Return a book or its tombstone, or None where none ever had this id."""
-    row = await tx.fetch_one(f"SELECT {_BOOK} FROM books WHERE id = $1", book_id)
-    return _book(row) if row is not None else None
+    row = await tx.fetch_one(f"SELECT {BOOK} FROM books WHERE id = $1", book_id)
+    return book_of(row) if row is not None else None
 
 
 async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool) -> list[Book]:
     """Return books with ids above ``after_id``, sorted by id."""
     rows = await tx.fetch_all(
-        f"SELECT {_BOOK} FROM books WHERE id > $1 AND deleted <= $2 ORDER BY id LIMIT $3",
+        f"SELECT {BOOK} FROM books WHERE id > $1 AND deleted <= $2 ORDER BY id LIMIT $3",
         after_id,
         int(tombstones),
         limit,
     )
-    return [_book(row) for row in rows]
+    return [book_of(row) for row in rows]
 
 
 async def search(tx: Transaction, page: TopicPage) -> list[Book]:
     """Return a page of the living books of a topic, sorted by id."""
     rows = await tx.fetch_all(
-        f"SELECT {_BOOK} FROM books WHERE id IN (SELECT book_id FROM book_topics "
+        f"SELECT {BOOK} FROM books WHERE id IN (SELECT book_id FROM book_topics "
         "WHERE topic_key = $1 AND book_id > $2 ORDER BY book_id LIMIT $3) ORDER BY id",
         topic_key(page.topic),
         page.after_id,
         page.limit,
     )
-    return [_book(row) for row in rows]
+    return [book_of(row) for row in rows]
 
 
 async def topics(tx: Transaction) -> list[tuple[str, int]]:
@@ -65,26 +65,29 @@ async def topics(tx: Transaction) -> list[tuple[str, int]]:
     return [(name, books) for name, books in rows]
 
 
-async def insert_book(tx: Transaction, new: Book) -> int:
-    """Add a book under the next id, which no book ever had, and return that id.
+async def insert_books(tx: Transaction, drafts: Iterable[Book]) -> list[int]:
+    """Add books under the next ids, which no book ever had, and return those ids, in order.
 
-    Raises `UniqueViolation` where a living book has its ISBN.
+    Raises `UniqueViolation` where a living book has the ISBN of one.
     """
-    row = await tx.fetch_one(
+    rows = await tx.fetch_many(
         "INSERT INTO books (title, authors, isbn, topics, price_minor, stock, version, "
         "updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
-        new.title,
-        json.dumps(new.authors, ensure_ascii=False),
-        new.isbn,
-        json.dumps(new.topics, ensure_ascii=False),
-        new.price_minor,
-        new.stock,
-        new.version,
-        new.updated_at_ms,
+        [
+            (
+                new.title,
+                json.dumps(new.authors, ensure_ascii=False),
+                new.isbn,
+                json.dumps(new.topics, ensure_ascii=False),
+                new.price_minor,
+                new.stock,
+                new.version,
+                new.updated_at_ms,
+            )
+            for new in drafts
+        ],
     )
-    assert row is not None  # noqa: S101  # an INSERT … RETURNING without a row would have raised
-    book_id: int = row[0]
-    return book_id
+    return [book_id for (book_id,) in rows]
 
 
 async def insert_tombstone(tx: Transaction, tombstone: Book) -> None:
@@ -142,29 +145,6 @@ async def move_stock(tx: Transaction, before: Book, after: Book) -> bool:
         after.updated_at_ms,
     )
     return changed == 1
-
-
-async def link_topics(tx: Transaction, book_id: int, names: tuple[str, ...]) -> None:
-    """Let a living book be found under these topics."""
-    for key, name in {topic_key(name): name for name in names}.items():
-        await tx.execute(
-            "INSERT INTO book_topics (topic_key, book_id) VALUES ($1, $2)", key, book_id
-        )
-        await tx.execute(
-            "INSERT INTO topics (topic_key, name, books) VALUES ($1, $2, 1) "
-            "ON CONFLICT (topic_key) DO UPDATE SET books = topics.books + 1",
-            key,
-            name,
-        )
-
-
-async def unlink_topics(tx: Transaction, book_id: int, names: tuple[str, ...]) -> None:
-    """Let a book be found no more under these topics, which are all it had."""
-    for key in {topic_key(name): name for name in names}:
-        await tx.execute(
-            "DELETE FROM book_topics WHERE topic_key = $1 AND book_id = $2", key, book_id
-        )
-        await tx.execute("UPDATE topics SET books = books - 1 WHERE topic_key = $1", key)
 
 
 async def append(tx: Transaction, entry: Entry, key: str | None = None) -> Entry:
@@ -245,7 +225,8 @@ async def book_ledger(tx: Transaction, book_id: int, before: int, limit: int) ->
     return [_entry(row) for row in rows]
 
 
-def _book(row: Row) -> Book:
+def book_of(row: Row) -> Book:
+    """Return the book in a row of the columns `BOOK`."""
     book_id, title, authors, isbn, names, price_minor, stock, version, updated_at_ms, deleted = row
     return Book(
         book_id,

@@ -9,26 +9,82 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from servers.domain.ledger import Entry
+from servers.domain.ledger import Entry, Kind
 from servers.domain.limits import (
     MAX_AUTHORS,
     MAX_ID,
     MAX_PAGE_ITEMS,
     MAX_QUANTITY,
+    MAX_REASON_CHARACTERS,
     MAX_STOCK,
+    MAX_TITLE_CHARACTERS,
+    MAX_TOPIC_CHARACTERS,
     MAX_TOPICS,
 )
+from servers.domain.money import PRICE_PATTERN
+from servers.domain.text import TEXT_PATTERN
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]+(?!\n)$"
+"""A text of one character or more, none of them a control."""
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Stock = Annotated[int, Meta(ge=0, le=MAX_STOCK)]
+Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
 Change = Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK)]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_ITEMS)]
-OrderId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# The lengths as well: `$` alone would let a line feed follow.
+OrderId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+RequestId = Annotated[str, Meta(max_length=64)]
+Topic = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=MAX_TOPIC_CHARACTERS)]
+LostTitle = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=MAX_TITLE_CHARACTERS)]
+LostReason = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=MAX_REASON_CHARACTERS)]
 DecidedState = Literal["confirmed", "rejected", "cancelling", "cancelled"]
-Authors = Annotated[list[str], Meta(min_length=1, max_length=MAX_AUTHORS)]
-Topics = Annotated[list[str], Meta(max_length=MAX_TOPICS)]
+
+# What the mapping checks, with sentences of its own, is only said here, for the documents.
+Price = Annotated[
+    str,
+    Meta(
+        description="Money: a decimal string with two places, never a number.",
+        extra_json_schema={"pattern": PRICE_PATTERN},
+    ),
+]
+Time = Annotated[
+    str,
+    Meta(description="A moment in UTC, as in RFC 3339.", extra_json_schema={"format": "date-time"}),
+]
+Title = Annotated[
+    str,
+    Meta(
+        description="Text with something visible in it and no control characters.",
+        extra_json_schema={"maxLength": MAX_TITLE_CHARACTERS, "pattern": TEXT_PATTERN},
+    ),
+]
+Isbn = Annotated[
+    str,
+    Meta(
+        description="An ISBN of 10 or 13 digits with a right check digit; 13 when shown.",
+        extra_json_schema={"pattern": "^([0-9][ -]?){9}(([0-9][ -]?){3}[0-9]|[0-9Xx])$"},
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        description="Why, in the words of whoever did it.",
+        extra_json_schema={"maxLength": MAX_REASON_CHARACTERS, "pattern": TEXT_PATTERN},
+    ),
+]
+TopicName = Annotated[
+    str,
+    Meta(
+        description="A topic: upper and lower case and the number of blanks do not matter.",
+        extra_json_schema={"maxLength": MAX_TOPIC_CHARACTERS, "pattern": TEXT_PATTERN},
+    ),
+]
+KindName = Annotated[str, Meta(extra_json_schema={"enum": [*Kind]})]
+Authors = Annotated[list[Title], Meta(min_length=1, max_length=MAX_AUTHORS)]
+Topics = Annotated[list[TopicName], Meta(max_length=MAX_TOPICS)]
 
 
 class BookBody(Struct):
@@ -39,11 +95,11 @@ class BookBody(Struct):
     authors: tuple[str, ...]
     isbn: str | None
     topics: tuple[str, ...]
-    price: str
+    price: Price
     currency: str
     stock: int
     version: int
-    updated_at: str
+    updated_at: Time
 
 
 class ShelfBody(BookBody, omit_defaults=True):
@@ -58,45 +114,45 @@ class FoundBook(Struct):
     id: int
     title: str
     authors: tuple[str, ...]
-    price: str
+    price: Price
     stock: int
 
 
 class NewBook(Struct, forbid_unknown_fields=True):
     """``POST /books``."""
 
-    title: str
+    title: Title
     authors: Authors
-    price: str
+    price: Price
     stock: Stock
     topics: Topics = []
-    isbn: str | None = None
+    isbn: Isbn | None = None
 
 
 class WholeBook(Struct, forbid_unknown_fields=True):
     """``PUT /books/{id}``: all fields but the stock, which has its own route."""
 
-    title: str
+    title: Title
     authors: Authors
-    price: str
+    price: Price
     topics: Topics
-    isbn: str | None
+    isbn: Isbn | None
 
 
 class PartOfBook(Struct, forbid_unknown_fields=True):
     """``PATCH /books/{id}``: the fields to change."""
 
-    title: str | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
     authors: Authors | UnsetType = UNSET
-    price: str | UnsetType = UNSET
+    price: Price | UnsetType = UNSET
     topics: Topics | UnsetType = UNSET
-    isbn: str | UnsetType | None = UNSET
+    isbn: Isbn | UnsetType | None = UNSET
 
 
 class StockBody(Struct, forbid_unknown_fields=True):
     """``POST /books/{id}/stock``: a signed change, or a new count; and why."""
 
-    reason: str
+    reason: Reason
     change: Change | None = None
     count: Stock | None = None
 
@@ -123,21 +179,21 @@ class LedgerQuery(Struct, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0, le=MAX_ID)] = 0
 
 
-class InfoItem(Struct):
+class InfoItem(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One book asked for in a batch."""
 
     book_id: Id
-    request_id: str = ""
+    request_id: RequestId = ""
     deadline_ms: int = 0
 
 
-class SearchItem(Struct):
+class SearchItem(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One page of a topic asked for in a batch."""
 
-    topic: str
+    topic: Topic
     limit: Limit
     after_id: Annotated[int, Meta(ge=0, le=MAX_ID)] = 0
-    request_id: str = ""
+    request_id: RequestId = ""
     deadline_ms: int = 0
 
 
@@ -148,8 +204,8 @@ class SaleItem(Struct, forbid_unknown_fields=True, omit_defaults=True):
     fingerprint: Fingerprint
     quantity: Quantity
     version: Id | None = None
-    max_price: str | None = None
-    request_id: str = ""
+    max_price: Price | None = None
+    request_id: RequestId = ""
 
 
 class BookSalesItem(Struct, forbid_unknown_fields=True):
@@ -175,25 +231,25 @@ class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
     book_id: Id
     quantity: Quantity
     version: Id | None = None
-    max_price: str | None = None
+    max_price: Price | None = None
 
 
 class EntryBody(Struct, omit_defaults=True):
     """An entry of the ledger; what does not apply is left out."""
 
     number: int
-    kind: str
+    kind: KindName
     book_id: int
-    at: str
+    at: Time
     change: int = 0
     version_after: int | None = None
     stock_after: int | None = None
     title: str | None = None
-    unit_price: str | None = None
+    unit_price: Price | None = None
     order_id: str | None = None
     quantity: int | None = None
     asked_version: int | None = None
-    asked_max_price: str | None = None
+    asked_max_price: Price | None = None
     reason: str | None = None
     version_seen: int | None = None
     stock_seen: int | None = None
@@ -228,12 +284,12 @@ class LostOrder(Struct, forbid_unknown_fields=True, omit_defaults=True):
     quantity: Quantity
     state: DecidedState
     version: Id | None = None
-    max_price: str | None = None
-    decided_at: str | None = None
-    reason: str | None = None
-    title: str | None = None
-    unit_price: str | None = None
-    version_after: int | None = None
-    stock_after: int | None = None
-    version_seen: int | None = None
-    stock_seen: int | None = None
+    max_price: Price | None = None
+    decided_at: Time | None = None
+    reason: LostReason | None = None
+    title: LostTitle | None = None
+    unit_price: Price | None = None
+    version_after: Id | None = None
+    stock_after: Count | None = None
+    version_seen: Count | None = None
+    stock_seen: Count | None = None

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from servers.domain.book import Book
 
 
 class Kind(StrEnum):
@@ -77,3 +81,27 @@ class Entry:
             version_seen=None,
             stock_seen=None,
         )
+
+
+def entry_of_change(
+    kind: Kind,
+    before: Book | None,
+    after: Book,
+    *,
+    reason: str | None = None,
+    fingerprint: str | None = None,
+) -> Entry:
+    """Return the entry, not yet numbered, of a change of a book by staff; None before: added."""
+    return Entry(
+        number=0,
+        kind=kind,
+        book_id=after.id,
+        at_ms=after.updated_at_ms,
+        change=after.stock - (before.stock if before is not None else 0),
+        version_after=after.version,
+        stock_after=after.stock,
+        title=after.title,
+        unit_price_minor=after.price_minor,
+        reason=reason,
+        fingerprint=fingerprint,
+    )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from servers.domain.ledger import Entry
     from servers.domain.order import Order, State
     from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.domain.search import BookPage, BookSearch
 
 
 class Clock(Protocol):
@@ -70,6 +71,12 @@ class Catalog(Protocol):
 
     async def search(self, pages: Sequence[TopicPage]) -> list[list[Book]]:
         """Return, for each page asked for, its living books, sorted by id."""
+
+    async def find(self, search: BookSearch) -> BookPage:
+        """Return a page of living books, by words, by topic or in an order.
+
+        Raises `InvalidRequest` for an order or a position that this list does not have.
+        """
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books with ids above ``after_id``, sorted by id."""

@@ -10,7 +10,7 @@ from servers.domain.money import parse_price
 from servers.domain.protocols import TopicPage
 from servers.domain.sale import Purchase, order_id_of_key
 from servers.domain.text import topic_key
-from servers.frontend.wire import LedgerQuery, OrdersQuery, PurchaseBody, SearchQuery
+from servers.frontend.wire import BooksQuery, LedgerQuery, OrdersQuery, PurchaseBody, SearchQuery
 from servers.web.answers import Answer, empty_answer
 from servers.web.auth import STAFF
 from servers.web.codec import make_cursor, read_number_cursor
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from servers.frontend.backends import CatalogBackend, OrderBackend, Passage
     from servers.web.call import Call
     from servers.web.routes import Handler
+
+_BOOK = "/books/{book_id:id}"
 
 
 class FrontendHandlers:
@@ -51,14 +53,24 @@ class FrontendHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the route table."""
-        book, order = "/books/{book_id:id}", "/orders/{order_id:order}"
+        return (*self._for_customers(), *self._for_staff())
+
+    def _for_customers(self) -> tuple[Route, ...]:
+        order = "/orders/{order_id:order}"
         catalog, orders = self._to_catalog, self._to_orders
         return (
             Route(
                 "GET", "/search/{topic:topic}", self.search, "Books of a topic", query=SearchQuery
             ),
             Route("GET", "/info/{book_id:id}", self.info, "One book"),
-            Route("GET", book, self.info, "One book"),
+            Route("GET", _BOOK, self.info, "One book"),
+            Route(
+                "GET",
+                "/books",
+                _passed(catalog, "GET", "/books/search"),
+                "Books by words or in order",
+                query=BooksQuery,
+            ),
             Route(
                 "POST",
                 "/purchase/{book_id:id}",
@@ -75,6 +87,11 @@ class FrontendHandlers:
                 "Cancel an order",
             ),
             Route("GET", "/topics", _passed(catalog, "GET", "/topics"), "Topics with counts"),
+        )
+
+    def _for_staff(self) -> tuple[Route, ...]:
+        book, catalog, orders = _BOOK, self._to_catalog, self._to_orders
+        return (
             Route(
                 "GET",
                 "/orders",

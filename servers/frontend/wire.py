@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from servers.domain.limits import DEFAULT_PAGE_ITEMS, MAX_ID, MAX_PAGE_ITEMS, MAX_QUANTITY
+from servers.domain.limits import (
+    DEFAULT_PAGE_ITEMS,
+    MAX_ID,
+    MAX_PAGE_ITEMS,
+    MAX_QUANTITY,
+    MAX_TOPIC_CHARACTERS,
+)
+from servers.domain.money import PRICE_PATTERN
 from servers.domain.order import State
+from servers.domain.search import Sort
+from servers.domain.text import TEXT_PATTERN
+
+Words = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_TOPIC_CHARACTERS,
+        extra_json_schema={"pattern": TEXT_PATTERN},
+    ),
+]
+"""Text that customers type; the catalog checks the rest."""
 
 
 class PurchaseBody(Struct, forbid_unknown_fields=True):
@@ -15,7 +34,7 @@ class PurchaseBody(Struct, forbid_unknown_fields=True):
 
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
     version: Annotated[int, Meta(ge=1, le=MAX_ID)] | None = None
-    max_price: str | None = None
+    max_price: Annotated[str, Meta(extra_json_schema={"pattern": PRICE_PATTERN})] | None = None
 
 
 class OrdersQuery(Struct, forbid_unknown_fields=True):
@@ -30,6 +49,17 @@ class OrdersQuery(Struct, forbid_unknown_fields=True):
 class LedgerQuery(Struct, forbid_unknown_fields=True):
     """``GET /books/{id}/ledger``: how many entries, and from where on."""
 
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ITEMS)] = DEFAULT_PAGE_ITEMS
+    cursor: str | None = None
+
+
+class BooksQuery(Struct, forbid_unknown_fields=True):
+    """``GET /books``: words or a topic, in which order, how many, and from where on."""
+
+    q: Words | None = None
+    topic: Words | None = None
+    in_stock: Literal["true", "false"] | None = None
+    sort: Sort | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ITEMS)] = DEFAULT_PAGE_ITEMS
     cursor: str | None = None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from servers.storage.database import StorageError, StorageInUse
+from servers.storage.sqlite_functions import add_functions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,10 +80,10 @@ class DatabaseFile:
         missing = [folder for folder in self.path.parents if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def open_writer(self) -> apsw.Connection:
         """Return the one connection that writes, all that a crash left behind made durable.
@@ -91,6 +92,10 @@ class DatabaseFile:
         """
         connection = self._connect()
         try:
+            # A new file goes to WAL by a transaction with a rollback journal. Were that one's
+            # removal not durable, a power cut much later could bring it back, and the next
+            # start would roll the whole file back to nothing. Only "extra" sees to that.
+            connection.pragma("synchronous", "extra")
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
             # On macOS fsync leaves data in the drive's cache; elsewhere these do nothing.
@@ -126,6 +131,7 @@ class DatabaseFile:
             str(self.path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs, statementcachesize=256
         )
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        add_functions(connection)
         # A "name" that is no column is an error and not a text, as everywhere else.
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
@@ -141,7 +147,7 @@ class DatabaseFile:
             )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; a new file is lost with its name otherwise."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,0 +1,93 @@
+"""The SQL by which books are found: as lists in several orders, by words, by topic.
+
+As in ``store``, inside a transaction of the caller's, and no rule is decided here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from servers.catalog.store import BOOK, book_of
+from servers.domain.text import topic_key
+from servers.storage import full_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servers.domain.book import Book
+    from servers.storage.database import Transaction
+
+_WORDS = "book_words"
+
+
+async def with_words(tx: Transaction, words: Sequence[str], after_id: int, limit: int) -> list[int]:
+    """Return ids above ``after_id`` of living books that have all of the words, by id."""
+    return await full_text.matching(tx, _WORDS, words, after_id, limit)
+
+
+async def books(tx: Transaction, ids: Sequence[int]) -> list[Book]:
+    """Return the books of these ids, in order, as far as there are any."""
+    rows = await tx.fetch_many(
+        f"SELECT {BOOK} FROM books WHERE id = $1", [(book_id,) for book_id in ids]
+    )
+    return [book_of(row) for row in rows]
+
+
+async def by_title(tx: Transaction, title: str, book_id: int, limit: int) -> list[Book]:
+    """Return living books after this title and id, by title and id; ASCII case is ignored."""
+    rows = await tx.fetch_all(
+        # A comparison of pairs would not use the index, which has its own collation.
+        f"SELECT {BOOK} FROM books WHERE deleted = 0 AND title COLLATE NOCASE >= $1 AND "
+        "(title COLLATE NOCASE > $1 OR id > $2) ORDER BY title COLLATE NOCASE, id LIMIT $3",
+        title,
+        book_id,
+        limit,
+    )
+    return [book_of(row) for row in rows]
+
+
+async def by_price(tx: Transaction, price_minor: int, book_id: int, limit: int) -> list[Book]:
+    """Return living books after this price and id, by price and id."""
+    rows = await tx.fetch_all(
+        f"SELECT {BOOK} FROM books WHERE deleted = 0 AND (price_minor, id) > ($1, $2) "
+        "ORDER BY price_minor, id LIMIT $3",
+        price_minor,
+        book_id,
+        limit,
+    )
+    return [book_of(row) for row in rows]
+
+
+async def add_words(tx: Transaction, *added: Book) -> None:
+    """Let living books be found by their words."""
+    rows = [(book.id, (book.title, *book.authors, *book.topics)) for book in added]
+    await full_text.add_to_index(tx, _WORDS, rows)
+
+
+async def remove_words(tx: Transaction, book_id: int) -> None:
+    """Let a book be found no more by words."""
+    await full_text.remove_from_index(tx, _WORDS, book_id)
+
+
+async def link_topics(tx: Transaction, *linked: Book) -> None:
+    """Let living books be found under their topics."""
+    names = {book.id: {topic_key(name): name for name in book.topics} for book in linked}
+    links = [(key, book_id) for book_id, of_book in names.items() for key in of_book]
+    await tx.fetch_many("INSERT INTO book_topics (topic_key, book_id) VALUES ($1, $2)", links)
+    first = {key: name for of_book in reversed(names.values()) for key, name in of_book.items()}
+    counts = Counter(key for key, _ in links)
+    await tx.fetch_many(
+        "INSERT INTO topics (topic_key, name, books) VALUES ($1, $2, $3) "
+        "ON CONFLICT (topic_key) DO UPDATE SET books = topics.books + excluded.books",
+        [(key, first[key], count) for key, count in counts.items()],
+    )
+
+
+async def unlink_topics(tx: Transaction, unlinked: Book) -> None:
+    """Let a book be found no more under the topics that it has."""
+    for key in {topic_key(name): name for name in unlinked.topics}:
+        await tx.execute(
+            "DELETE FROM book_topics WHERE topic_key = $1 AND book_id = $2", key, unlinked.id
+        )
+        await tx.execute("UPDATE topics SET books = books - 1 WHERE topic_key = $1", key)
