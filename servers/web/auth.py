@@ -1,7 +1,8 @@
-"""Who may come in: two secret tokens, three roles.
+"""Who may come in: secret tokens, three roles.
 
 Anyone is ``public``. The admin token belongs to the people who run the shop, the service
-token to its servers. Tokens are kept hashed and compared in constant time.
+token to its servers; while one is exchanged two of a role are valid. Tokens are kept hashed
+and compared in constant time: whatever came is compared with all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import Forbidden, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Role(IntEnum):
@@ -33,10 +34,18 @@ INSIDE = frozenset({Role.SERVICE, Role.ADMIN})
 
 
 class Doors:
-    """Knows the tokens and says what role a request has."""
+    """Knows the digests of the tokens and says what role a request has.
+
+    Begins with one token per role; `open_to` says which are valid from then on.
+    """
 
     def __init__(self, tokens: Mapping[Role, str]) -> None:
         self._digests = [(role, _digest(token)) for role, token in tokens.items()]
+
+    def open_to(self, digests: Iterable[tuple[Role, bytes]]) -> bool:
+        """Let these tokens in, by role and SHA-256, and no others; say if that is a change."""
+        before, self._digests = self._digests, list(digests)
+        return set(before) != set(self._digests)
 
     def admit(self, header: str | None, allowed: frozenset[Role]) -> Role:
         """Return the caller's role, if ``allowed`` has it.

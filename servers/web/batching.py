@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
-from servers.domain.errors import OutcomeUnknown, Unavailable
+from servers.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from servers.domain.limits import MAX_BATCH_ITEMS
 from servers.web.answers import Answer, problem
 from servers.web.hop import NoAnswerError, NotSentError
-from servers.web.limits import SWEEP_S
+from servers.web.limits import MAX_QUEUE_S, SWEEP_S
 
 if TYPE_CHECKING:
     from random import Random
@@ -49,14 +49,16 @@ Item = TypeVar("Item", bound=BatchItem)
 
 
 class _Entry(Generic[Item]):
-    """An item on its way: ``doubtful`` once a copy of it may have arrived."""
+    """An item on its way: ``sent`` at least once; ``doubtful`` once a copy may have arrived."""
 
-    __slots__ = ("deadline_s", "doubtful", "future", "item", "last", "pause_s")
+    __slots__ = ("deadline_s", "doubtful", "future", "item", "last", "old_s", "pause_s", "sent")
 
     def __init__(self, item: Item, deadline_s: float, future: asyncio.Future[Answer]) -> None:
         self.item = item
         self.deadline_s = deadline_s
         self.future = future
+        self.old_s = float("inf")
+        self.sent = False
         self.doubtful = False
         self.pause_s = _FIRST_PAUSE_S
         self.last: Answer | None = None
@@ -88,6 +90,7 @@ class Batcher(Generic[Item]):
     def submit(self, item: Item, deadline_s: float) -> asyncio.Future[Answer]:
         """Queue an item; the future has its answer by ``deadline_s`` (the loop's clock)."""
         entry = _Entry(item, deadline_s, self._loop.create_future())
+        entry.old_s = self._loop.time() + MAX_QUEUE_S
         self._open[entry] = None
         self._enqueue(entry)
         if self._sweep is None:
@@ -116,7 +119,9 @@ class Batcher(Generic[Item]):
     async def _call(self, entries: list[_Entry[Item]]) -> None:
         now_s = self._loop.time()
         for entry in entries:
-            entry.item.deadline_ms = max(int((entry.deadline_s - now_s) * 1000), 0)
+            entry.sent = True
+            # Nothing at all would mean that there is no limit.
+            entry.item.deadline_ms = max(int((entry.deadline_s - now_s) * 1000), 1)
         try:
             answers = await self._send([entry.item for entry in entries])
         except NotSentError as error:
@@ -187,9 +192,15 @@ class Batcher(Generic[Item]):
         self._sweep = self._loop.call_later(SWEEP_S, self._expire) if self._open else None
 
     def _over(self, entry: _Entry[Item], now_s: float) -> bool:
-        return entry.deadline_s <= now_s or entry.future.done()
+        """Say whether an item ends here: its time, or that for waiting to be sent, is over."""
+        if entry.deadline_s <= now_s or entry.future.done():
+            return True
+        return entry.old_s <= now_s and not entry.sent
 
     def _given_up(self, entry: _Entry[Item]) -> Answer:
+        if not entry.sent:
+            detail = f"The {self._hop.name} server is too busy; nothing was done. Try again."
+            return problem(Overloaded(detail))
         on_its_way = entry not in self._queue
         if self._changes and (entry.doubtful or on_its_way):
             order_id = getattr(entry.item, "order_id", None)

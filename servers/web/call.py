@@ -9,9 +9,8 @@ from servers.web.codec import parse_if_match, parse_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp.web import BaseRequest
-
     from servers.web.auth import Role
+    from servers.web.inbound import Request
     from servers.web.routes import Route
 
 
@@ -37,7 +36,7 @@ class Call:
 
     def __init__(
         self,
-        raw: BaseRequest,
+        raw: Request,
         route: Route,
         path: Mapping[str, Any],
         request_id: str,

@@ -1,8 +1,7 @@
 """Bodies, queries and headers in, checked against their types before anything else runs.
 
 Each function refuses with one of ``servers.domain.errors`` and never repeats what the
-caller sent. Public bodies are read with care (duplicate keys, depth, NaN); the batches
-between servers are made by our own encoder and are decoded in one step.
+caller sent. The batches between servers are as strict, and decoded by ``servers.web.items``.
 """
 
 from __future__ import annotations
@@ -29,6 +28,8 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 _ETAG = re.compile(r'"([1-9][0-9]{0,18})"\Z')
 _FIELD = re.compile(r"at `\$\.?([A-Za-z0-9_.\[\]]*)`")
+_ORDER_ID = re.compile(r"[0-9a-f]{32}\Z")
+_JSON = "application/json"
 _BAD_CURSOR = "`cursor` must be one that this list gave in its Link header."
 _KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?\Z")
 
@@ -42,7 +43,7 @@ def decode_body(body: bytes, kind: type[T]) -> T:
     """
     try:
         text = body.decode()
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=must_be_unique, parse_constant=_no_constant)
     except UnicodeDecodeError:
         _refuse("The body must be UTF-8.")
     except (ValueError, RecursionError):
@@ -54,7 +55,7 @@ def decode_body(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _field_error(str(error), kind) from None
+        raise field_error(str(error), kind) from None
 
 
 def decode_query(raw: str, kind: type[T]) -> T:
@@ -73,7 +74,7 @@ def decode_query(raw: str, kind: type[T]) -> T:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise _field_error(str(error), kind) from None
+        raise field_error(str(error), kind) from None
 
 
 def parse_if_match(values: Sequence[str], *, any_allowed: bool) -> int | None:
@@ -141,11 +142,34 @@ def read_number_cursor(list_name: str, cursor: str) -> int:
     return int(position)
 
 
+def read_order_cursor(list_name: str, cursor: str) -> str:
+    """Return the position in a cursor of a list of orders; see `read_cursor`."""
+    position = read_cursor(list_name, cursor)
+    if not _ORDER_ID.match(position):
+        raise InvalidRequest(_BAD_CURSOR, field="cursor")
+    return position
+
+
+def is_json(content_types: Sequence[str]) -> bool:
+    """Return whether the Content-Type headers of a request say JSON in UTF-8, once.
+
+    JSON has no parameters (RFC 8259 §11), so any but a charset is passed over.
+    """
+    if len(content_types) != 1:
+        return False
+    if content_types[0] == _JSON:
+        return True
+    kind, *parameters = content_types[0].lower().split(";")
+    charsets = [text.strip() for text in parameters if text.strip().startswith("charset=")]
+    return kind.strip() == _JSON and set(charsets) <= {"charset=utf-8", 'charset="utf-8"'}
+
+
 def _tag(list_name: str) -> str:
     return sha256(list_name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def must_be_unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; ValueError where a key stands twice. For ``json.loads``."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise ValueError
@@ -181,15 +205,29 @@ def _integer_fields(kind: type) -> tuple[str, ...]:
     return tuple(field.encode_name for field in info.fields if "IntType" in repr(field.type))
 
 
-def _field_error(message: str, kind: type) -> InvalidRequest:
-    """Say which field is wrong; msgspec's own words name types, never values."""
-    known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) or "none"
-    if "unknown field" in message:
-        return InvalidRequest(f"A field is not known here. Known fields: {known}.")
+def field_error(message: str, kind: type) -> InvalidRequest:
+    """Return what is wrong with which field of ``kind``, from msgspec's message.
+
+    Its own words name types and limits. Where they would repeat what was sent, ours stand.
+    """
     match = _FIELD.search(message)
     field = match[1] if match else ""
+    if "unknown field" in message:
+        if field:
+            return InvalidRequest("There is a field in it that is not known.", field=field)
+        known = ", ".join(each.encode_name for each in msgspec.structs.fields(kind)) or "none"
+        return InvalidRequest(f"A field is not known here. Known fields: {known}.")
     if "missing required field" in message:
         name = message.split("`")[1]
         return InvalidRequest(f"The field `{name}` is missing.", field=name)
-    said = message.split(" - at ", maxsplit=1)[0]
-    return InvalidRequest(f"`{field}`: {said[:1].lower()}{said[1:]}.", field=field)
+    if not field:
+        return InvalidRequest("This must be one JSON object.")
+    return InvalidRequest(_sentence(field, message.split(" - at ", maxsplit=1)[0]), field=field)
+
+
+def _sentence(field: str, said: str) -> str:
+    if "enum value" in said:
+        return f"`{field}` is not one of the values that are known."
+    if "matching regex" in said:
+        return f"`{field}` does not have the form that it must have."
+    return f"`{field}`: {said[:1].lower()}{said[1:]}."

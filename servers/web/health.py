@@ -14,7 +14,9 @@ import msgspec
 
 from servers.domain.errors import ShopError, Unavailable
 from servers.web.answers import answer, problem
+from servers.web.described import Description, Good
 from servers.web.hop import HopError
+from servers.web.metrics import METRICS_TEXT
 from servers.web.routes import Route
 
 if TYPE_CHECKING:
@@ -24,12 +26,27 @@ if TYPE_CHECKING:
     from servers.web.call import Call
     from servers.web.hop import Hop
     from servers.web.metrics import Metrics
+    from servers.web.routes import Handler
 
     Check = Callable[[], Awaitable[str | None]]
 
 _CHECK_S = 1.0
 _CHECK_AGAIN_S = 0.05
 _CHECK_TIMEOUT_S = 1.0
+_ONE_CHECK_S = 0.4
+"""How long a check may take: `/readyz` answers even where what it looks at does not."""
+
+
+class Live(msgspec.Struct):
+    """``GET /livez``."""
+
+    live: bool = True
+
+
+class Ready(msgspec.Struct):
+    """``GET /readyz``."""
+
+    ready: bool = True
 
 
 class Health:
@@ -45,19 +62,23 @@ class Health:
 
     async def livez(self, _call: Call) -> Answer:
         """Answer 200 while the process runs."""
-        return answer({"live": True})
+        return answer(Live())
 
     async def readyz(self, _call: Call) -> Answer:
         """Answer 200, or 503 naming each part that is not ready and why."""
         wrong: dict[str, str] = {}
         for name, check in self._checks.items():
-            said = await check()
+            try:
+                async with asyncio.timeout(_ONE_CHECK_S):
+                    said = await check()
+            except TimeoutError:
+                said = f"no answer within {_ONE_CHECK_S:g} s"
             if said is not None:
                 wrong[name] = said
         if self.stopping:
             wrong["server"] = "stopping"
         if not wrong:
-            return answer({"ready": True})
+            return answer(Ready())
         listed = "; ".join(f"{name}: {said}" for name, said in wrong.items())
         return problem(Unavailable(f"Not ready: {listed}.", not_ready=wrong))
 
@@ -70,24 +91,59 @@ class Health:
     def routes(self) -> tuple[Route, ...]:
         """Return the three health routes, which are open to anyone and never shed."""
         return (
-            Route("GET", "/livez", self.livez, "Whether the process runs", health=True),
-            Route("GET", "/readyz", self.readyz, "Whether it can work now", health=True),
-            Route("GET", "/metrics", self.metrics, "Counters for Prometheus", health=True),
+            _route("/livez", self.livez, "Whether the process runs", _told("isLive", Live())),
+            _route(
+                "/readyz",
+                self.readyz,
+                "Whether it can work now",
+                _told(
+                    "isReady",
+                    Ready(),
+                    Unavailable(
+                        "Not ready: catalog: no answer.", not_ready={"catalog": "no answer"}
+                    ),
+                ),
+            ),
+            _route("/metrics", self.metrics, "Counters for Prometheus", _told_metrics()),
         )
+
+
+def _route(path: str, handler: Handler, summary: str, told: Description) -> Route:
+    return Route("GET", path, handler, summary, health=True, description=told)
+
+
+def _told(name: str, body: msgspec.Struct, *problems: ShopError) -> Description:
+    good = Good(200, "Yes", type(body), body)
+    return Description(name=name, tag="health", answers=(good,), problems=problems)
+
+
+def _told_metrics() -> Description:
+    example = 'bookstore_requests_total{method="GET",route="/livez",status="200"} 1.0\n'
+    good = Good(200, "The counters", str, example, media_type=METRICS_TEXT)
+    off = Unavailable("Metrics are switched off; see the setting `metrics`.")
+    return Description(name="getMetrics", tag="health", answers=(good,), problems=(off,))
 
 
 class Peer:
     """Knows whether another server is ready, from asking it again and again.
 
-    ``greet`` is called when the server has become ready, and may raise why it is not.
+    ``greet`` is called when the server has become ready, and may raise why it is not. With
+    ``guards`` the hop sends nothing while the server hangs, so that nobody waits for it.
     """
 
-    def __init__(self, hop: Hop, greet: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        hop: Hop,
+        greet: Callable[[], Awaitable[None]] | None = None,
+        *,
+        guards: bool = False,
+    ) -> None:
         self.name = hop.name
         self.wrong: str | None = "not asked yet"
         self.reachable = False
         self._hop = hop
         self._greet = greet
+        self._guards = guards
 
     @property
     def ready(self) -> bool:
@@ -100,13 +156,21 @@ class Peer:
 
     async def ask(self) -> None:
         """Ask the server whether it is ready."""
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
         try:
-            said = await self._hop.call("GET", "/readyz", timeout_s=_CHECK_TIMEOUT_S)
+            said = await self._hop.call(
+                "GET", "/readyz", timeout_s=_CHECK_TIMEOUT_S, even_if_down=True
+            )
         except HopError as error:
             self.wrong = str(error)
             self.reachable = False
+            # One that refuses at once does so to everybody, and is found again sooner without.
+            hangs = loop.time() - started_s > _CHECK_TIMEOUT_S / 2
+            self._hop.down = self.wrong if self._guards and hangs else None
             return
         self.reachable = True
+        self._hop.down = None
         if said.status != 200:
             self.wrong = _reason(said.body)
         elif self.wrong is not None:

@@ -36,22 +36,32 @@ class NoAnswerError(HopError):
 class Hop:
     """Calls one other server, by its name, at one address, with a token.
 
-    ``url`` is a scheme, a host and a port. Connections are kept for the next call.
+    ``url`` is a scheme, a host and a port. Connections are kept for the next call. ``tls``
+    says whose certificates are trusted; else it is the system that does.
     """
 
-    def __init__(self, name: str, url: str, token: str) -> None:
+    def __init__(self, name: str, url: str, token: str, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         self.name = name
         self.url = url.rstrip("/")
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._head = (
-            f"Host: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
-            "Content-Type: application/json\r\n"
-        )
+        self._tls = None
+        if parts.scheme == "https":
+            self._tls = tls or ssl.create_default_context()
+        self._netloc = parts.netloc
+        self.use_token(token)
+        self.down: str | None = None
+        """Why the other server is known not to answer: nothing is sent to it then."""
         self._free: list[Connection] = []
         self._closed = False
+
+    def use_token(self, token: str) -> None:
+        """Send this token from the next call on."""
+        self._head = (
+            f"Host: {self._netloc}\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\n"
+        )
 
     async def call(
         self,
@@ -61,11 +71,14 @@ class Hop:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
+        even_if_down: bool = False,
     ) -> HopAnswer:
         """Send one request. Raises `NotSentError` or `NoAnswerError`.
 
         ``path`` is percent-encoded and made by us, never taken from a client's text.
         """
+        if self.down is not None and not even_if_down:
+            raise NotSentError(self.down)
         due_s = asyncio.get_running_loop().time() + max(timeout_s, 0.001)
         connection = await self._connection(due_s)
         more = "".join([f"{name}: {value}\r\n" for name, value in (headers or {}).items()])
@@ -105,15 +118,20 @@ class Hop:
                 _, connection = await loop.create_connection(
                     Connection, self._host, self._port, ssl=self._tls
                 )
+        except ssl.SSLCertVerificationError as error:
+            why = f"is not trusted ({error.verify_message})"
+            raise NotSentError(f"the certificate of the {self.name} server {why}") from error
         except OSError as error:
             raise NotSentError(f"the {self.name} server cannot be reached") from error
         return connection
 
 
 @contextlib.asynccontextmanager
-async def open_hop(name: str, url: str, token: str) -> AsyncIterator[Hop]:
+async def open_hop(
+    name: str, url: str, token: str, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Hop]:
     """Open a hop to the server of this name; its connections close with the block."""
-    hop = Hop(name, url, token)
+    hop = Hop(name, url, token, tls)
     try:
         yield hop
     finally:

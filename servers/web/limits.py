@@ -16,9 +16,42 @@ MAX_BATCH_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Longest answer that a server takes from another."""
 
+MAX_CONNECTIONS = 4096
+"""Most connections of a server, unless a setting says otherwise."""
+
+SPARE_CONNECTIONS = 32
+"""Taken beyond the most, for health routes alone: who watches a full server can still ask it."""
+
+MAX_TURNED_AWAY = 256
+"""Most connections that are being told that there is no room; any more are just closed."""
+
+SPARE_FILES = 256
+"""Files that connections leave free, for databases, hops and logs."""
+
 MAX_JSON_DEPTH = 32
 MAX_DEADLINE_MS = 60_000
 """A caller cannot ask for more time than this."""
+
+HEAD_S = 5.0
+"""How long a head may take from its first byte, or the first one from connecting."""
+
+BODY_S = 10.0
+"""How long a body may take from when it is read."""
+
+LINGER_S = 1.0
+"""How long what is left of a refused body is read and dropped, so that the refusal is seen."""
+
+STALL_S = 10.0
+"""How long a client may take nothing of an answer that waits for it."""
+
+MAX_QUEUE_S = 2.0
+"""A request that could not be begun in this time is refused: who sent it has no use for it."""
+
+TURNED_AWAY_S = 1.0
+"""How long a connection that was told to go may stay."""
+
+MAX_CLIENTS = 20_000
+"""Most client addresses whose rate is known at a time; the one not heard of longest goes."""
 
 IDLE_CONNECTION_S = 75.0
 """How long a keep-alive connection may stay idle."""

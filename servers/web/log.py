@@ -2,11 +2,12 @@
 
 Lines of requests are collected and written together a few times a second, which keeps
 the log on at full load. Nothing secret gets in: no tokens, no bodies, no queries. All
-text is JSON, so whatever a client sends stays on its line.
+text is JSON in printable ASCII, so whatever a client sends stays on its line and does nothing.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +25,16 @@ FLUSH_S = 0.1
 """Longest time that a request's line waits to be written."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+def _text(value: object) -> str:
+    """Return JSON of printable ASCII: it is one line, and nothing in it acts on a terminal.
+
+    Never raises, whatever a text holds: a lone surrogate, which UTF-8 has not, is escaped too.
+    """
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return _encode(value).decode()
+    return json.dumps(value).replace("\x7f", "\\u007f")
 
 
 class Sink(Protocol):
@@ -61,7 +72,7 @@ class AccessLog:
         note: str,
     ) -> None:
         """Log one answered request; ``note`` is more JSON members, or nothing."""
-        what = _encode(f"{method} {path}").decode()
+        what = _text(f"{method} {path}")
         self._lines.append(
             f"{self._head}{rfc3339(at_ms)}{self._server}{what}"
             f',"status":{status},"ms":{seconds * 1000:.2f},"bytes":{size}'
@@ -104,7 +115,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = self.formatException(record.exc_info)
-        return self._prefix + _encode(fields).decode()
+        return f"{self._prefix}{_text(fields)}"
 
 
 def configure(server: str, prefix: str, level: str, clock: Clock) -> None:

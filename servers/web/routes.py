@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from servers.web.answers import Answer
     from servers.web.auth import Role
     from servers.web.call import Call
+    from servers.web.described import Description
 
     Handler = Callable[[Call], Awaitable[Answer]]
 
@@ -39,7 +40,7 @@ class Route:
     means anyone. ``body`` and ``query`` are msgspec structs; a body may be absent where
     ``body_optional``. A handler that decodes by itself, or passes the body on, names
     ``raw_body_bytes``, the most it takes. ``summary`` is one line for people. ``health``
-    routes are answered at any load.
+    routes are answered at any load. ``description`` is what callers are told besides.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Route:
     raw_body_bytes: int = 0
     query: type[msgspec.Struct] | None = None
     health: bool = False
+    description: Description | None = None
 
 
 @dataclass(slots=True)

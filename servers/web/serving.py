@@ -5,109 +5,119 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
-from servers.domain.errors import (
-    HeadTooLarge,
-    Internal,
-    InvalidRequest,
-    ShopError,
-    UriTooLong,
+from servers.web.inbound import Inbound, Request
+from servers.web.limits import (
+    DRAIN_S,
+    HEAD_S,
+    IDLE_CONNECTION_S,
+    LINGER_S,
+    MAX_CONNECTIONS,
+    MAX_HEAD_LINE_BYTES,
+    MAX_HEADERS,
 )
-from servers.web.limits import DRAIN_S, IDLE_CONNECTION_S, MAX_HEAD_LINE_BYTES, MAX_HEADERS
+from servers.web.room import ConnectionRoom
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import AsyncIterator
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
 
     from servers.web.app import App
 
-_WANTED_FILES = 16_384
-
-
-class _Connection(web.RequestHandler):
-    """aiohttp's connection, with the shop's own answer to what its parser refuses."""
-
-    __slots__ = ("_app",)
-
-    def __init__(self, manager: web.Server, app: App, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self._app = app
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer problem+json where no application was asked; the connection closes."""
-        del message  # aiohttp's text repeats what the client sent.
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was begun already")
-        return self._app.refuse(request, _parser_error(status, exc))
+_BACKLOG = 1024
 
 
 class ShopServer(web.Server):
     """aiohttp's low-level server whose connections answer through an `App`."""
 
-    def __init__(self, app: App, **options: Any) -> None:
-        super().__init__(app, access_log=None, **options)
+    def __init__(self, app: App, *, max_connections: int = MAX_CONNECTIONS, **options: Any) -> None:
+        # Of requests it gets only those that `_make_request` has made.
+        super().__init__(cast("Any", app), access_log=None, **options)
         self._app = app
+        self.room = ConnectionRoom(max_connections, lambda: len(self._connections))
 
     def __call__(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
-        return _Connection(
+        return Inbound(
             self,
             self._app,
+            self.room,
             loop=asyncio.get_running_loop(),
             access_log=None,
             keepalive_timeout=IDLE_CONNECTION_S,
             max_line_size=MAX_HEAD_LINE_BYTES,
             max_field_size=MAX_HEAD_LINE_BYTES,
             max_headers=MAX_HEADERS,
+            lingering_time=LINGER_S,
             auto_decompress=False,
         )
 
-
-def _parser_error(status: int, exc: BaseException | None) -> ShopError:
-    if isinstance(exc, LineTooLong):
-        # The parser hands out the beginning of a target as a bytearray, of a header as bytes.
-        if isinstance(exc.args[0], bytearray):
-            return UriTooLong(f"The request line may have {MAX_HEAD_LINE_BYTES} bytes at most.")
-        return HeadTooLarge(f"A header may have {MAX_HEAD_LINE_BYTES} bytes at most.")
-    if isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc):
-        return HeadTooLarge(f"A request may have {MAX_HEADERS} headers at most.")
-    if status == 400:
-        return InvalidRequest("This is not well-formed HTTP/1.1.")
-    return Internal("The shop made a mistake.")
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> Request:
+        """Make a request that knows when and how it came."""
+        connection = cast("Inbound", protocol)
+        request = Request(message, payload, protocol, writer, task, self._loop)
+        request.timer = self._app.timer
+        request.arrived_s = connection.arrival_s()
+        request.spare = connection.spare
+        return request
 
 
 @contextlib.asynccontextmanager
-async def serving(app: App, sock: socket.socket, *, shutdown_s: float) -> AsyncIterator[None]:
-    """Serve ``app`` on a bound socket until the block ends, then stop gracefully.
+async def serving(
+    app: App,
+    sock: socket.socket,
+    *,
+    shutdown_s: float,
+    max_connections: int = MAX_CONNECTIONS,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[None]:
+    """Serve ``app`` on a bound socket, over TLS if so, until the block ends; then stop gracefully.
 
     At the end no new connection is taken; requests under way get up to ``shutdown_s`` to
     finish; those who hold idle connections are told to close them.
     """
-    runner = web.ServerRunner(
-        ShopServer(app), handle_signals=False, access_log=None, shutdown_timeout=shutdown_s
+    server = ShopServer(app, max_connections=max_connections)
+    if app.metrics is not None:
+        app.metrics.gauge(
+            "connections", "Connections that are open.", lambda: len(server.connections)
+        )
+        app.metrics.gauge(
+            "connections_turned_away",
+            "Connections for which there was no room, since the start.",
+            lambda: server.room.turned_away,
+        )
+    # A handshake is to a connection over TLS what a head is to any.
+    listener = await asyncio.get_running_loop().create_server(
+        server,
+        sock=sock,
+        backlog=_BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=HEAD_S if tls is not None else None,
     )
-    await runner.setup()
-    site = web.SockSite(runner, sock, backlog=1024)
-    await site.start()
     try:
         yield
     finally:
         app.draining = True
-        await site.stop()
+        listener.close()
         await _drain(app, shutdown_s)
-        await runner.cleanup()
+        server.pre_shutdown()
+        await server.shutdown(shutdown_s)
         if app.access_log is not None:
             app.access_log.flush()
 
@@ -140,11 +150,3 @@ def end_with_parent(stop: asyncio.Event) -> None:
             stop.set()
 
     loop.add_reader(0, ended)
-
-
-def raise_file_limit() -> None:
-    """Let this process have as many connections as the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

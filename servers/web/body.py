@@ -1,0 +1,82 @@
+"""The body of a request: how much of it is read, for how long, and what it must be.
+
+What is refused is refused before it is read, where its head tells. Decoding is ``codec``'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion10
+from aiohttp.web import RequestPayloadError
+
+from servers.domain.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedMedia
+from servers.web.answers import JSON
+from servers.web.codec import decode_body, is_json
+from servers.web.limits import BODY_S, MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
+
+    from servers.web.routes import Route
+
+
+async def read_body(raw: BaseRequest, route: Route) -> object:
+    """Return the body as the route declares it: a struct, bytes, or None.
+
+    Raises `BodyTooLarge`, `UnsupportedMedia`, `RequestTimeout` and `InvalidRequest`.
+    """
+    data = await _read(raw, route.raw_body_bytes or MAX_BODY_BYTES)
+    if route.raw_body_bytes:
+        if data and not is_json(raw.headers.getall("Content-Type", ())):
+            raise UnsupportedMedia(f"Send the body as Content-Type: {JSON}.")
+        return data
+    if route.body is None:
+        if data.strip() not in {b"", b"{}"}:
+            raise InvalidRequest("This path takes no body.")
+        return None
+    if not data:
+        if route.body_optional:
+            return route.body()
+        raise InvalidRequest("A JSON body is needed.")
+    if not is_json(raw.headers.getall("Content-Type", ())):
+        raise UnsupportedMedia(f"Send the body as Content-Type: {JSON}.")
+    return decode_body(data, route.body)
+
+
+async def _read(raw: BaseRequest, limit_bytes: int) -> bytes:
+    """Return the body, which must not be encoded nor longer than ``limit_bytes``."""
+    length = raw.content_length
+    if length is not None and length > limit_bytes:
+        raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
+    if not raw.body_exists:
+        return b""
+    if raw.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
+    if "Expect" in raw.headers:
+        await _meet_expectation(raw)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            while chunk := await raw.content.readany():
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
+                parts.append(chunk)
+    except TimeoutError:
+        raise RequestTimeout(f"The body did not arrive within {BODY_S:.0f} s.") from None
+    except RequestPayloadError:
+        raise InvalidRequest("The body broke off or was not well formed.") from None
+    return b"".join(parts)
+
+
+async def _meet_expectation(raw: BaseRequest) -> None:
+    """Tell a client that waits with its body to go on (RFC 9110 §10.1.1)."""
+    if raw.headers["Expect"].lower() != "100-continue":
+        detail = "The only expectation that is met is 100-continue."
+        raise InvalidRequest(detail, header="Expect")
+    if raw.version != HttpVersion10:
+        await raw.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        raw.writer.output_size = 0

@@ -1,0 +1,80 @@
+"""The routes that tell what a server answers: ``/openapi.json``, and ``/docs`` for people.
+
+Both are made once, from all routes of the server with these two among them, and kept as
+bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from servers.web.answers import Answer, answer
+from servers.web.described import Description, Good
+from servers.web.docs_page import docs_page, security_policy
+from servers.web.openapi import OPENAPI, document
+from servers.web.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servers.web.auth import Role
+    from servers.web.call import Call
+    from servers.web.openapi import About
+
+HTML = "text/html; charset=utf-8"
+TAG = "documents"
+
+_PAGE_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+class Documents:
+    """Makes and answers what is told of a server.
+
+    ``roles`` is who may ask for it, nobody named means anyone; only with ``page`` is there a
+    page for people.
+    """
+
+    def __init__(
+        self, about: About, routes: Iterable[Route], roles: frozenset[Role], *, page: bool
+    ) -> None:
+        own = (self._document_route(roles), *([self._page_route(roles)] if page else []))
+        self.routes = (*routes, *own)
+        made = document(about, self.routes)
+        self._document = answer(made)
+        self._page = msgspec.Raw(docs_page(made).encode()) if page else msgspec.Raw(b"")
+
+    async def openapi(self, _call: Call) -> Answer:
+        """Answer the OpenAPI document."""
+        return self._document
+
+    async def page(self, _call: Call) -> Answer:
+        """Answer the page for people."""
+        policy = {"Content-Security-Policy": security_policy()}
+        return Answer(200, self._page, {**policy, **_PAGE_HEADERS}, HTML)
+
+    def _document_route(self, roles: frozenset[Role]) -> Route:
+        shape = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
+        example = {"openapi": OPENAPI, "info": {}, "paths": {}, "components": {}}
+        told = Description(
+            name="getDocument",
+            tag=TAG,
+            answers=(Good(200, "The document", shape, example),),
+        )
+        summary = "This API as an OpenAPI document"
+        return Route("GET", "/openapi.json", self.openapi, summary, roles=roles, description=told)
+
+    def _page_route(self, roles: frozenset[Role]) -> Route:
+        page = Good(
+            200,
+            "The page",
+            str,
+            "<!DOCTYPE html>…",
+            ("Content-Security-Policy", *_PAGE_HEADERS),
+            media_type=HTML,
+        )
+        told = Description(name="getDocs", tag=TAG, answers=(page,))
+        return Route(
+            "GET", "/docs", self.page, "This API for people", roles=roles, description=told
+        )

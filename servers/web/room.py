@@ -1,0 +1,168 @@
+"""How many connections a server takes, and what becomes of those for which there is no room.
+
+Lives here: the count, the spare ones, the clock on heads that do not come. What one
+connection may do is ``inbound``'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from typing import TYPE_CHECKING, cast
+
+from servers.domain.errors import Overloaded
+from servers.web.answers import PROBLEM, problem
+from servers.web.limits import (
+    HEAD_S,
+    MAX_TURNED_AWAY,
+    SPARE_CONNECTIONS,
+    SPARE_FILES,
+    TURNED_AWAY_S,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers.web.inbound import Inbound
+
+_LOOK_AGAIN_S = 0.25
+_SAY_AGAIN_S = 10.0
+_WANTED_FILES = 16_384
+
+_log = logging.getLogger(__name__)
+
+
+class ConnectionRoom:
+    """The connections of one server; ``count`` says how many it has."""
+
+    def __init__(self, max_connections: int, count: Callable[[], int]) -> None:
+        self.turned_away = 0
+        self._max = max_connections
+        self._count = count
+        self._going: set[_TurnedAway] = set()
+        self._loop = asyncio.get_running_loop()
+        self._heads: dict[Inbound, float] = {}
+        """Connections that owe a head, the one that owes it longest first."""
+        self._look: asyncio.TimerHandle | None = None
+        self._said_s = float("-inf")
+
+    def admit(self, connection: Inbound, transport: asyncio.Transport) -> bool:
+        """Take the connection in, or send it away; it may become a spare one."""
+        count = self._count()
+        if count < self._max:
+            return True
+        if count < self._max + SPARE_CONNECTIONS:
+            connection.spare = True
+            return True
+        self._turn_away(transport)
+        return False
+
+    def head_begun(self, connection: Inbound) -> None:
+        """Call `Inbound.head_is_late` unless `head_ended` comes in time."""
+        self._heads[connection] = self._loop.time() + HEAD_S
+        if self._look is None:
+            self._look = self._loop.call_later(_LOOK_AGAIN_S, self._look_for_late)
+
+    def head_ended(self, connection: Inbound) -> None:
+        """Stop waiting for a head."""
+        self._heads.pop(connection, None)
+
+    def _look_for_late(self) -> None:
+        # One timer for all: a timer for each head would cost every new connection.
+        now_s = self._loop.time()
+        late = []
+        for connection, due_s in self._heads.items():
+            if due_s > now_s:
+                break
+            late.append(connection)
+        for connection in late:
+            self._heads.pop(connection, None)
+            connection.head_is_late()
+        again = bool(self._heads)
+        self._look = self._loop.call_later(_LOOK_AGAIN_S, self._look_for_late) if again else None
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        self.turned_away += 1
+        now_s = self._loop.time()
+        if now_s >= self._said_s + _SAY_AGAIN_S:
+            self._said_s = now_s
+            _log.warning(
+                "no room: %d connections are open, %d were turned away since the start",
+                self._count(),
+                self.turned_away,
+            )
+        if len(self._going) >= MAX_TURNED_AWAY:
+            transport.abort()
+            return
+        going = _TurnedAway(self._going)
+        transport.set_protocol(going)
+        going.connection_made(transport)
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection that is told that there is no room. What it sends is not looked at.
+
+    It is not closed at once: a client that still sends would lose the answer with it.
+    """
+
+    def __init__(self, going: set[_TurnedAway]) -> None:
+        self._going = going
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Tell it, and go as soon as it has hung up."""
+        told = cast("asyncio.Transport", transport)  # uvloop's is none by type
+        self._going.add(self)
+        told.write(_no_room())
+        if told.can_write_eof():
+            told.write_eof()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(TURNED_AWAY_S, told.abort)
+        else:
+            told.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room for the next."""
+        del exc
+        self._going.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _no_room() -> bytes:
+    """Return the answer to a connection for which there is no room."""
+    detail = "Too many connections are open; nothing was done. Try again in a second."
+    body = bytes(problem(Overloaded(detail)).body)
+    return (
+        "HTTP/1.1 503 Service Unavailable\r\nServer: bookstore\r\nRetry-After: 1\r\n"
+        f"Content-Type: {PROBLEM}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + body
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many open files as the system allows it, up to what it may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connections_within_files(wanted: int) -> int:
+    """Return how many connections the limit on open files leaves room for, ``wanted`` at most.
+
+    A server that runs out of files can neither call another nor open its database.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    possible = max(soft - SPARE_FILES - SPARE_CONNECTIONS - MAX_TURNED_AWAY, soft // 4)
+    if possible < wanted:
+        _log.warning(
+            "only %d connections instead of %d: this process may open no more than %d files"
+            " (see ulimit -n)",
+            possible,
+            wanted,
+            soft,
+        )
+    return min(wanted, possible)
