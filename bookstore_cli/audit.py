@@ -12,16 +12,17 @@ import click
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import pass_session
+from bookstore_cli.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from bookstore_cli.session import Session
-    from servers.audit import OpenShop
-    from servers.backoffice import Urls
     from servers.domain.invariants import Findings
-    from servers.reconcile import Repairs
+    from servers.upkeep.audit import OpenShop
+    from servers.upkeep.backoffice import Urls
+    from servers.upkeep.reconcile import Repairs
 
     Opened = AbstractAsyncContextManager[OpenShop]
 
@@ -47,7 +48,7 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
     """
     import asyncio
 
-    from servers.audit import audit as examine
+    from servers.upkeep.audit import audit as examine
 
     async def run() -> Findings:
         async with _open(session, catalog_url, order_url, to_change=False) as shop:
@@ -56,7 +57,7 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
     with _no_collecting():
         findings = asyncio.run(run())
     if _wants_json(session):
-        click.echo(json.dumps(_findings_object(findings), ensure_ascii=False))
+        click.echo(json.dumps(_findings_object(findings)))
     else:
         _print_findings(findings)
     return _ended(session, findings)
@@ -77,8 +78,8 @@ def reconcile(
     """
     import asyncio
 
-    from servers.audit import audit as examine
-    from servers.reconcile import reconcile as repair
+    from servers.upkeep.audit import audit as examine
+    from servers.upkeep.reconcile import reconcile as repair
 
     async def run() -> tuple[Repairs, Findings]:
         async with _open(session, catalog_url, order_url, to_change=not dry_run) as shop:
@@ -89,7 +90,7 @@ def reconcile(
         repairs, findings = asyncio.run(run())
     if _wants_json(session):
         told = {"dry_run": dry_run, "repairs": _repairs_object(repairs)}
-        click.echo(json.dumps({**told, **_findings_object(findings)}, ensure_ascii=False))
+        click.echo(json.dumps({**told, **_findings_object(findings)}))
     else:
         _print_repairs(repairs, "would be " if dry_run else "")
         _print_findings(findings)
@@ -100,7 +101,7 @@ def _open(
     session: Session, catalog_url: str | None, order_url: str | None, *, to_change: bool
 ) -> Opened:
     """Return the shop to open: at the URLs named, where its note says, or stopped."""
-    from servers import backoffice
+    from servers.upkeep import backoffice
 
     if (catalog_url is None) != (order_url is None):
         raise click.UsageError("Name both --catalog-url and --order-url, or neither.")
@@ -116,7 +117,9 @@ def _open(
         at = backoffice.running_at(session.folder)
     if at is None:
         return backoffice.open_stopped(session.folder, to_change=to_change)
-    return backoffice.open_running(at, session.token(), call_s=session.timeout_s)
+    secure = at.catalog.startswith("https:") or at.order.startswith("https:")
+    tls = session.trust.context() if secure else None
+    return backoffice.open_running(at, session.token(), call_s=session.timeout_s, tls=tls)
 
 
 @contextmanager
@@ -131,7 +134,7 @@ def _no_collecting() -> Iterator[None]:
 
 def _print_findings(findings: Findings) -> None:
     for each in findings.violations:
-        click.echo(f"{each.invariant} {each.detail}")
+        click.echo(visible(f"{each.invariant} {each.detail}"))
     if not findings.violations:
         totals = findings.totals
         click.echo(

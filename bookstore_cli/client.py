@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from bookstore_cli import wire
 from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
+from bookstore_cli.trust import SYSTEM
 from servers.domain.errors import (
     Internal,
     Missing,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from bookstore_cli.connection import Answer
+    from bookstore_cli.trust import Trust
     from bookstore_cli.wire import Request
 
 FIRST_DELAY_S = 0.05
@@ -82,9 +84,10 @@ class Client:
         token: str | None = None,
         source: str = "",
         note: Callable[[str], None] = lambda _: None,
+        trust: Trust = SYSTEM,
     ) -> None:
         self.deadline = Deadline(timeout_s)
-        self._connection = Connection(url, self.deadline)
+        self._connection = Connection(url, self.deadline, trust)
         self._name = f"The frontend at {url}{source}"
         self._token = token
         self._note = note

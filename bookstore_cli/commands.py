@@ -131,6 +131,12 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
             help="The file with the admin token.",
         ),
         option(
+            "--ca-file",
+            env="BOOKSTORE_CA_FILE",
+            type=click.Path(),
+            help="Whose certificates to trust where the shop speaks https.",
+        ),
+        option(
             "-o",
             "--output",
             env="BOOKSTORE_OUTPUT",

@@ -19,8 +19,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bookstore_cli.trust import SYSTEM
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from bookstore_cli.trust import Trust
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Longest answer that is read: 200 books of the longest kind are far below."""
@@ -118,14 +122,20 @@ def parse_url(url: str) -> Base:
 
 
 class Connection:
-    """A connection to one server, opened when it is needed and kept for the next request."""
+    """A connection to one server, opened when it is needed and kept for the next request.
 
-    def __init__(self, url: str, deadline: Deadline) -> None:
+    ``trust`` says whose certificates are accepted where the URL is one of https.
+    """
+
+    def __init__(self, url: str, deadline: Deadline, trust: Trust = SYSTEM) -> None:
         base = parse_url(url)
-        kind = http.client.HTTPSConnection if base.secure else http.client.HTTPConnection
         self._prefix = base.prefix
         self._deadline = deadline
-        self._http = kind(base.host, base.port)
+        self._http = (
+            http.client.HTTPSConnection(base.host, base.port, context=trust.context())
+            if base.secure
+            else http.client.HTTPConnection(base.host, base.port)
+        )
         self._http.response_class = self._response  # type: ignore[assignment]  # a maker will do
 
     def exchange(
@@ -243,4 +253,7 @@ def _why(error: OSError) -> str:
         return "the host name is unknown"
     if isinstance(error, ConnectionError):
         return "the connection was lost"
+    untrusted = str(getattr(error, "verify_message", "")).rstrip(".")
+    if untrusted:
+        return f"its certificate is not trusted: {untrusted}; see --ca-file"
     return error.strerror or type(error).__name__

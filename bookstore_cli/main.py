@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 LATE = {
-    "search": Late("bookstore_cli.shop:search", "Find the books of a topic."),
+    "search": Late("bookstore_cli.shop:search", "Find books by topic or by words."),
     "info": Late("bookstore_cli.shop:info", "Show books by id."),
     "buy": Late("bookstore_cli.shop:buy", "Purchase copies of a book."),
     "topics": Late(
@@ -54,10 +54,17 @@ LATE = {
         "bookstore_cli.running:status",
         "Say of each server whether it is live and ready; exit 9 if one is not.",
     ),
+    "token": Late(
+        "bookstore_cli.tokens:token", "Make, list and revoke the tokens of staff and servers."
+    ),
+    "doctor": Late(
+        "bookstore_cli.doctor:doctor", "Say what is wrong with this installation, and what to do."
+    ),
     "audit": Late("bookstore_cli.audit:audit", "Prove that stock, ledger and orders agree."),
     "reconcile": Late(
         "bookstore_cli.audit:reconcile", "Rebuild orders from the ledger, and missing sales."
     ),
+    "db": Late("bookstore_cli.db:db", "Back up, restore and check the shop's databases."),
     "demo": Late("bookstore_cli.demo:demo", "Tour the shop, and see two races that sink others."),
 }
 

@@ -10,8 +10,9 @@ tsv         a header and one line a row; tab, line feed and ``\`` are written
 csv         RFC 4180. A text that a spreadsheet might take for a formula gets a
             leading ``'``, as does one that begins with ``'``: whoever reads it
             back drops the first ``'`` of every cell that begins with one
-json        exactly what the server sent
-ndjson      one object a line
+json        exactly what the server sent; on a terminal the same values, with
+            hidden characters written as JSON's own escapes
+ndjson      one object a line, on a terminal likewise
 ==========  ==================================================================
 
 In tsv and csv the items of a list stand in one cell with ``; `` between them; a ``;``
@@ -26,7 +27,7 @@ import sys
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bookstore_cli.terminal import escaped, visible
+from bookstore_cli.terminal import escaped, json_visible, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from bookstore_cli.connection import Answer
     from bookstore_cli.paging import Page
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+# The last four are the wide forms of the first, which some spreadsheets read as the same.
+_FORMULA_STARTS = (*"=+-@", "\t", "\r", "\n", "'", *"\uff1d\uff0b\uff0d\uff20")
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
@@ -119,6 +121,8 @@ class Output:
         records: Iterable[list[object]] = chain([list(columns)], cells)
         if self.kind == "ndjson":
             lines: Iterable[str] = (_json(row) + "\n" for row in rows)
+            if self._on_terminal:
+                lines = map(json_visible, lines)
         elif self.kind == "csv":
             lines = (csv_line(record) for record in records)
             if self._on_terminal:
@@ -131,6 +135,8 @@ class Output:
         sys.stdout.buffer.flush()
 
     def _write_bytes(self, body: bytes) -> None:
+        if self._on_terminal:
+            body = json_visible(body.decode("utf-8", "surrogateescape")).encode()
         sys.stdout.buffer.write(body if body.endswith(b"\n") else body + b"\n")
         sys.stdout.buffer.flush()
 

@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 _CHANGE = re.compile(r"[+-][1-9][0-9]{0,9}\Z")
 _MONEY = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?\Z")
 _ORDER = re.compile(r"[0-9a-f]{32}\Z")
+_TOKEN_ID = re.compile(r"[0-9a-f]{8}\Z")
 _KEY = re.compile(r"[!-~][ -~]{14,253}[!-~]\Z")
 _TOKEN_FREE_URL = "a URL like http://127.0.0.1:8000, without user, query or fragment"  # noqa: S105  # a text
 
@@ -112,6 +113,7 @@ def _url(text: str) -> str:
 
 BOOK_ID = Typed("id", "a book id: digits, 1 or more, no leading zero", _whole(1, MAX_ID))
 ORDER_ID = Typed("id", "an order id: 32 hexadecimal digits, lower case", _matching(_ORDER))
+TOKEN_ID = Typed("id", "the id of a token: 8 hexadecimal digits", _matching(_TOKEN_ID))
 VERSION = Typed("version", "a version: a whole number, 1 or more", _whole(1, MAX_ID))
 QUANTITY = Typed(
     "quantity", f"a number of copies from 1 to {MAX_QUANTITY}", _whole(1, MAX_QUANTITY)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bookstore_cli.session import Session
+    from bookstore_cli.trust import Trust
     from servers.settings import Settings
 
 SERVERS = ("catalog", "order", "frontend")
@@ -30,7 +31,7 @@ USUAL_URLS = {
 UNREACHABLE = 9
 PROBE_TIMEOUT_S = 2.0
 
-_CONFIG = click.option(
+CONFIG = click.option(
     "--config",
     "file",
     envvar="BOOKSTORE_CONFIG",
@@ -39,6 +40,16 @@ _CONFIG = click.option(
     help="A TOML file with settings.",
 )
 _HOST = click.option("--host", help="The address to listen on; 127.0.0.1 unless set.")
+_TLS_CERT = click.option(
+    "--tls-cert", type=click.Path(), help="A certificate in PEM, to be reached by https."
+)
+_TLS_KEY = click.option("--tls-key", type=click.Path(), help="Its key; only its owner may read it.")
+_INSECURE = click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen on an open address without TLS all the same.",
+)
 
 
 @click.command(
@@ -49,7 +60,10 @@ _HOST = click.option("--host", help="The address to listen on; 127.0.0.1 unless 
     "--port", type=params.PORT, help="The frontend's port; 8000 unless set, 0: free ones."
 )
 @_HOST
-@_CONFIG
+@_TLS_CERT
+@_TLS_KEY
+@_INSECURE
+@CONFIG
 @pass_session
 def up(session: Session, /, file: Path | None, **options: object) -> int:
     """Run the whole shop until Ctrl-C.
@@ -62,7 +76,7 @@ def up(session: Session, /, file: Path | None, **options: object) -> int:
     from servers import supervisor
 
     with _explained():
-        return asyncio.run(supervisor.run(_settings(session, options, file), click.echo))
+        return asyncio.run(supervisor.run(settings_of(session, options, file), click.echo))
 
 
 @click.command(
@@ -75,10 +89,13 @@ def up(session: Session, /, file: Path | None, **options: object) -> int:
 @click.argument("server", type=click.Choice(SERVERS))
 @click.option("--port", type=params.PORT, help="The port; 8000, 8001 or 8002 unless set.")
 @_HOST
+@_TLS_CERT
+@_TLS_KEY
+@_INSECURE
 @click.option("--catalog-url", type=params.URL, help="Where the catalog is.")
 @click.option("--order-url", type=params.URL, help="Where the order server is.")
 @click.option("--log-level", help="debug, info, warning or error.")
-@_CONFIG
+@CONFIG
 @pass_session
 def serve(session: Session, /, server: str, file: Path | None, **options: object) -> int:
     """Run one server in the foreground, as systemd and containers want it.
@@ -86,7 +103,7 @@ def serve(session: Session, /, server: str, file: Path | None, **options: object
     Every setting can also stand in the environment (BOOKSTORE_PORT, …) or in the file.
     """
     with _explained():
-        settings = _settings(session, options, file)
+        settings = settings_of(session, options, file)
         # What a server needs is only imported once its settings are known to be good.
         from servers.main import serve as serve_one
 
@@ -105,10 +122,11 @@ def status(session: Session) -> int:
     return UNREACHABLE if idle else 0
 
 
-def _settings(session: Session, options: Mapping[str, object], file: Path | None) -> Settings:
+def settings_of(session: Session, options: Mapping[str, object], file: Path | None) -> Settings:
+    """Return the settings of a server, as it finds them. Raises `SettingsError`."""
     from servers import settings
 
-    return settings.load({**options, **session.typed("data")}, os.environ, file)
+    return settings.load({**options, **session.typed("data", "ca_file")}, os.environ, file)
 
 
 @contextmanager
@@ -138,8 +156,10 @@ def _servers(session: Session) -> list[tuple[str, str, int | None]]:
 
 def _probed(session: Session, server: str, url: str, pid: int | None) -> dict[str, object]:
     timeout_s = min(session.timeout_s, PROBE_TIMEOUT_S)
-    live, live_detail = _asked(url, "/livez", timeout_s)
-    ready, detail = _asked(url, "/readyz", timeout_s) if live else (False, live_detail)
+    live, live_detail = asked(url, "/livez", timeout_s, session.trust)
+    ready, detail = (
+        asked(url, "/readyz", timeout_s, session.trust) if live else (False, live_detail)
+    )
     return {
         "server": server,
         "url": url,
@@ -150,12 +170,12 @@ def _probed(session: Session, server: str, url: str, pid: int | None) -> dict[st
     }
 
 
-def _asked(url: str, path: str, timeout_s: float) -> tuple[bool, str]:
+def asked(url: str, path: str, timeout_s: float, trust: Trust) -> tuple[bool, str]:
     """Ask a health route once; return whether it said yes, and what it said else."""
     from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
 
     try:
-        with closing(Connection(url, Deadline(timeout_s))) as connection:
+        with closing(Connection(url, Deadline(timeout_s), trust)) as connection:
             answer = connection.exchange("GET", path, None, {"Accept": "application/json"})
     except (NotSent, AnswerLost, NotTheShop) as error:
         return False, str(error)

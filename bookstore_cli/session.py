@@ -21,6 +21,7 @@ from servers.domain.errors import InvalidRequest, Unauthorized
 if TYPE_CHECKING:
     from bookstore_cli.client import Client
     from bookstore_cli.output import Output
+    from bookstore_cli.trust import Trust
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_S = 10.0
@@ -113,9 +114,28 @@ class Session:
             return frontend["url"], f" (named in {self.folder / SHOP_FILE})"
         return DEFAULT_URL, ""
 
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose certificate is accepted from the frontend."""
+        from bookstore_cli.trust import Trust
+
+        if self.option("ca_file"):
+            return Trust(ca_file=str(self.option("ca_file")))
+        noted = None if self.option("url") else self.shop.get("frontend")
+        found = noted.get("certificate") if isinstance(noted, dict) else None
+        return Trust(certificate=found if isinstance(found, str) else None)
+
     def token(self) -> str:
-        """Return the admin token, or raise `Unauthorized` saying how to come by one."""
+        """Return the admin token, or raise `Unauthorized` saying how to come by one.
+
+        A file that was named comes first, then BOOKSTORE_ADMIN_TOKEN, then the shop's folder.
+        """
         named = self.option("token_file")
+        given = os.environ.get("BOOKSTORE_ADMIN_TOKEN")
+        if given and not named:
+            if not _TOKEN.match(given):
+                raise Unauthorized("BOOKSTORE_ADMIN_TOKEN is not 64 hexadecimal digits.")
+            return given
         path = Path(named) if named else self.folder / TOKEN_FILE
         try:
             with path.open(encoding="ascii", errors="replace") as file:
@@ -125,7 +145,7 @@ class Session:
             raise Unauthorized(
                 f"This command is for staff and needs the admin token; {path} cannot be read "
                 f"({error.strerror}). Name the shop's folder with --data, or the file with "
-                "--token-file."
+                "--token-file; `bookstore token new admin` makes one that is lost."
             ) from error
         if stat.S_ISREG(mode) and mode & 0o077:
             raise Unauthorized(
@@ -146,7 +166,12 @@ class Session:
         url, source = self._named_url
         try:
             client = Client(
-                url, timeout_s=self.timeout_s, token=token, source=source, note=self.say
+                url,
+                timeout_s=self.timeout_s,
+                token=token,
+                source=source,
+                note=self.say,
+                trust=self.trust,
             )
         except ValueError:
             raise InvalidRequest(

@@ -11,6 +11,7 @@ import click
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import pass_session
+from bookstore_cli.terminal import visible
 from servers.domain.errors import NotNow, OutcomeUnknown, ShopError
 
 if TYPE_CHECKING:
@@ -53,22 +54,41 @@ DEFAULT_LIMIT = 50
     cls=ShopCommand,
     examples=(
         "bookstore search 'distributed systems'",
-        "bookstore search 'undergraduate school' --limit 2 -o csv",
+        "bookstore search --text 'cooking impati' -o csv",
     ),
 )
-@click.argument("topic", type=params.TEXT)
+@click.argument("topic", type=params.TEXT, required=False)
+@click.option("--text", metavar="WORDS", type=params.TEXT, help="Words that a book must have.")
+@click.option("--in-stock", is_flag=True, help="Only books that can be bought now.")
 @click.option("--limit", type=params.LIMIT, help=f"At most so many books; {DEFAULT_LIMIT} if none.")
-@click.option("--all", "everything", is_flag=True, help="All books of the topic.")
+@click.option("--all", "everything", is_flag=True, help="All books that are found.")
 @pass_session
-def search(session: Session, topic: str, limit: int | None, everything: bool) -> None:
-    """Find the books of a topic.
+def search(
+    session: Session,
+    /,
+    *,
+    topic: str | None,
+    text: str | None,
+    in_stock: bool,
+    limit: int | None,
+    everything: bool,
+) -> None:
+    """Find books by topic or by words.
 
-    Topics match whole; upper and lower case and blanks do not matter.
+    A TOPIC matches whole; upper and lower case and blanks do not matter. With --text all
+    words must stand in title, authors or topics, the last one as a beginning; case and
+    accents do not matter, and what fits best comes first.
     """
     from bookstore_cli import wire
 
     most = chosen_limit(limit, everything=everything)
-    list_pages(session, wire.topic_path(topic), FOUND, most)
+    if topic is None and text is None:
+        raise click.UsageError("Give a TOPIC, or --text WORDS, or both.")
+    if topic is not None and text is None and not in_stock:
+        list_pages(session, wire.topic_path(topic), FOUND, most)
+        return
+    wanted = "true" if in_stock else None
+    list_pages(session, "/books", FOUND, most, {"q": text, "topic": topic, "in_stock": wanted})
 
 
 @click.command(
@@ -137,7 +157,8 @@ def buy(
         members = {**error.members, "idempotency_key": key, "repeat_with": again}
         raise OutcomeUnknown(error.detail, **members) from error
     except KeyboardInterrupt:
-        click.echo(f"\nThe purchase may or may not have been made. repeat with: {again}", err=True)
+        click.echo("\nThe purchase may or may not have been made.", err=True)
+        click.echo(f"repeat with: {visible(again)}", err=True)
         raise
     session.output.thing(ORDER, answer)
     _say_what_was_bought(session, answer)

@@ -7,6 +7,7 @@ character visible that would act on the terminal.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MONEY = frozenset({"price", "unit_price", "total"})
 _UNBROKEN = frozenset({"at", "id", "kind", "live", "ready", "server", "state", "url"})
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z\Z")
+_ENDLESS = 100_000
 _SHORT_NAMES = {
     "book_id": "book",
     "quantity": "copies",
@@ -34,18 +37,33 @@ def draw_table(
     columns: Sequence[str], rows: Sequence[Mapping[str, Any]], color: str = "auto"
 ) -> None:
     """Print one line, or more where texts are long, for each row."""
+    console = _console(color)
+    table = _table(columns, rows)
+    endless = console.options.update(width=_ENDLESS)
+    if "at" in columns and console.measure(table, options=endless).maximum > console.width:
+        table = _table(columns, [{**row, "at": _whole_seconds(row.get("at"))} for row in rows])
+        table.show_edge = False
+    console.print(table)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
         number = _is_number(name, rows)
         table.add_column(
-            Text(_SHORT_NAMES.get(name, name.replace("_", " "))),
+            Text(_SHORT_NAMES.get(name, visible(name.replace("_", " ")))),
             justify="right" if number else "left",
             no_wrap=number or name in _UNBROKEN,
             overflow="fold",
         )
     for row in rows:
         table.add_row(*(_text(row.get(name)) for name in columns))
-    _console(color).print(table)
+    return table
+
+
+def _whole_seconds(value: object) -> object:
+    """Return a time without what the text beside it needs the room for; it is in UTC."""
+    return value[:19] + "Z" if isinstance(value, str) and _TIME.match(value) else value
 
 
 def draw_things(

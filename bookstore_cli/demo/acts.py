@@ -24,7 +24,7 @@ from bookstore_cli.demo.shops import open_held_shop, open_shop, run_command, run
 from servers import listening
 from servers.domain.errors import Internal
 from servers.settings import DEFAULT_PORTS
-from servers.web.serving import raise_file_limit
+from servers.web.room import raise_file_limit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bookstore_cli.demo.proxy import HoldingProxy
-from servers import listening, settings, tokens
+from servers import listening, settings
+from servers.access import tokens
 from servers.child import Child, lifeline_pipe
 from servers.domain.errors import Internal
 from servers.supervisor import serve_command

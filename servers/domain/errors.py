@@ -33,6 +33,7 @@ and which exit code of the command line go with it. HTTP itself lives in
     │   ├── StaleVersion      stale_version           412  exit 7
     │   └── KeyReused         key_reused              422  exit 7
     ├── NotNow
+    │   ├── RequestTimeout    request_timeout         408  exit 9
     │   ├── RateLimited       rate_limited            429  exit 9
     │   ├── LedgerBehind      ledger_behind           409  exit 9
     │   ├── Unavailable       unavailable             503  exit 9
@@ -224,6 +225,12 @@ class NotNow(ShopError):
     exit_code = 9
 
 
+class RequestTimeout(NotNow):
+    """The request did not arrive whole in the time there is for that (RFC 9110 §15.5.9)."""
+
+    code, status, title = "request_timeout", 408, "Request timeout"
+
+
 class RateLimited(NotNow):
     """This client asks too often."""
 
@@ -286,9 +293,6 @@ def problem_of(error: ShopError) -> dict[str, object]:
 def error_of(problem: Mapping[str, object]) -> ShopError:
     """Return the error that a problem object stands for; an unknown code is `Internal`."""
     kind = BY_CODE.get(str(problem.get("code")), Internal)
-    members = {
-        name: value
-        for name, value in problem.items()
-        if name not in {"type", "title", "status", "detail", "code"}
-    }
+    ours = {"type", "title", "status", "detail", "code"}
+    members = {name: value for name, value in problem.items() if name not in ours}
     return kind(str(problem.get("detail", kind.title)), **members)

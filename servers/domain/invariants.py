@@ -1,6 +1,6 @@
 """What must always hold between books, ledger and orders, and what is wrong where it does not.
 
-Pure: who reads books, ledger and orders, in which order, is in ``servers.audit``. The ledger
+Pure: who reads books, ledger and orders, in which order, is in ``servers.upkeep.audit``. The ledger
 comes added up (``servers.domain.accounts``), books and orders as they were read *before* the
 ledger's end and after its ``settled`` number was noted. So whatever happened up to that number
 must show in them, and what happened later may.

@@ -7,8 +7,11 @@ import re
 from servers.domain.errors import InvalidRequest
 from servers.domain.limits import MAX_PRICE_MINOR
 
-PRICE_PATTERN = r"^(0|[1-9][0-9]{0,9})\.[0-9]{2}\Z"
-"""A decimal string with two places, no sign, no leading zero: ``25.00``."""
+PRICE_PATTERN = r"^((0|[1-9][0-9]{0,8})\.[0-9]{2}|1000000000\.00)$"
+"""A decimal string with two places, no sign, no leading zero, not above the highest price.
+
+Written as JSON Schema has it (ECMA 262), so that documents can show it.
+"""
 
 _PRICE = re.compile(PRICE_PATTERN)
 
@@ -19,7 +22,7 @@ def parse_price(text: str, field: str = "price") -> int:
     Raises `InvalidRequest`, naming ``field``, for anything but two places or for a
     price above `MAX_PRICE_MINOR`.
     """
-    if _PRICE.match(text):
+    if _PRICE.fullmatch(text):
         price_minor = int(text[:-3]) * 100 + int(text[-2:])
         if price_minor <= MAX_PRICE_MINOR:
             return price_minor

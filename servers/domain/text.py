@@ -11,6 +11,12 @@ import unicodedata
 
 from servers.domain.errors import InvalidRequest
 
+TEXT_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+"""What every text keeps to, as JSON Schema can say it: not empty, no control characters.
+
+That some of it is visible is checked as well, but no pattern can say so.
+"""
+
 _NOT_TEXT = {"Cc", "Cs"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
 _PLAIN = re.compile(r"[ -~]*\Z")

@@ -13,8 +13,8 @@ from servers.order import mapping
 from servers.order.wire import OrdersQuery, PlaceItem, RestoreBody
 from servers.web.answers import REPLAYED, Answer, answer, problem
 from servers.web.auth import INSIDE
-from servers.web.codec import make_cursor, read_cursor
-from servers.web.items import ItemsDecoder, log_note
+from servers.web.codec import make_cursor, read_order_cursor
+from servers.web.items import ItemsDecoder, in_time, log_note
 from servers.web.limits import MAX_BATCH_BYTES
 from servers.web.routes import Route
 
@@ -66,7 +66,9 @@ class OrderHandlers:
 
     async def place_batch(self, call: Call) -> Answer:
         """Place purchases, each answered by itself, in order."""
-        items = [_purchase(item) for item in self._items.decode(call.body)]
+        items = [
+            _purchase(item) for item in in_time(self._items.decode(call.body), call.raw.age_s())
+        ]
         good = [item for item in items if not isinstance(item, ShopError)]
         call.note = log_note([purchase.request_id for purchase in good])
         placements = iter(await self._orders.place(good, PATIENCE_S))
@@ -89,7 +91,7 @@ class OrderHandlers:
         """Answer a page of orders, newest first."""
         query: OrdersQuery = call.query
         name = f"orders {query.state} {query.book_id}"
-        before = read_cursor(name, query.cursor) if query.cursor is not None else None
+        before = read_order_cursor(name, query.cursor) if query.cursor is not None else None
         page = OrderPage(query.state, query.book_id, before, query.limit + 1)
         found = await self._orders.orders(page)
         shown = found[: query.limit]
@@ -128,8 +130,8 @@ def _not_yet(order: Order) -> Answer:
     return answer(mapping.pending(order), 202, headers)
 
 
-def _purchase(item: PlaceItem | InvalidRequest) -> Purchase | ShopError:
-    if isinstance(item, InvalidRequest):
+def _purchase(item: PlaceItem | ShopError) -> Purchase | ShopError:
+    if isinstance(item, ShopError):
         return item
     try:
         return mapping.purchase_of(item)

@@ -245,11 +245,13 @@ class OrderService:
         """Write what the ledger decided, and return the orders as decided."""
         orders = [order.decided(entry) for order, entry in decided]
 
-        await self._database.write(lambda tx: store.decide(tx, orders))
+        moved = await self._database.write(lambda tx: store.decide(tx, orders))
         for order, entry in decided:
             self._know(entry)
             self._since_s.pop(order.id, None)
-            self._unanswered[order.id] = True
+            if order.id in moved:
+                # Another driver that learns the same later makes no answer the first one again.
+                self._unanswered[order.id] = True
         while len(self._unanswered) > _MAX_UNANSWERED:
             self._unanswered.popitem(last=False)
         return orders

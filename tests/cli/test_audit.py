@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.backoffice import open_stopped
 from servers.storage.sqlite_file import FileLock
 from servers.supervisor import write_shop_file
+from servers.upkeep.backoffice import open_stopped
 from tests.audit.keepers import tamper, tell_the_story
 from tests.cli.fake_frontend import closed_port
 

@@ -35,6 +35,7 @@ STATUS_AND_EXIT = {
     "uri_too_long": (414, 8),
     "unsupported_media_type": (415, 8),
     "version_required": (428, 8),
+    "request_timeout": (408, 9),
     "rate_limited": (429, 9),
     "head_too_large": (431, 8),
     "internal": (500, 1),

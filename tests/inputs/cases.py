@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.inputs import bodies, heads
+from tests.inputs import bodies, heads, inside, shapes
 
 if TYPE_CHECKING:
     from tests.inputs.case import Case
@@ -16,6 +16,8 @@ def all_cases() -> list[Case]:
         *(heads.paths, heads.topics, heads.queries, heads.doors, heads.methods, heads.http),
         *(bodies.purchases, bodies.media, bodies.new_books, bodies.edits, bodies.stocks),
         *(bodies.keys, bodies.versions, bodies.inside),
+        *(inside.paths, inside.queries, inside.headers, inside.http, inside.methods),
+        *(shapes.shapes, shapes.media, shapes.lost_orders),
     )
     cases = [case for maker in makers for case in maker()]
     assert len({case.name for case in cases}) == len(cases)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.domain.errors import BY_CODE
-from tests.inputs.case import PLACES
+from tests.inputs.case import ADMIN, PLACES, Case
 from tests.inputs.cases import all_cases
 from tests.support.books import last_number
 from tests.support.raw import http_request, send_raw
@@ -18,7 +20,6 @@ from tests.support.shop import open_shop, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.inputs.case import Case
     from tests.support.shop import Reply, Shop
 
 
@@ -29,7 +30,8 @@ class Besieged:
     shop: Shop
     book: int
     gone: int
-    request_ids: list[str]
+    request_ids: list[str] = field(default_factory=list)
+    before: tuple[object, ...] = ()
 
     def send(self, case: Case) -> Reply:
         """Send a case with its places filled in."""
@@ -60,13 +62,24 @@ def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
         book, gone = shop.add_book(5), shop.add_book(5)
         deleted = shop.request("DELETE", f"/books/{gone}", headers={"If-Match": "*"}, admin=True)
         assert deleted.status == 204
-        yield Besieged(shop, book, gone, [])
+        besieged = Besieged(shop, book, gone)
+        besieged.before = besieged.state()
+        yield besieged
+
+
+def _logged(shop: Shop) -> dict[str, list[str]]:
+    """Return which servers have logged a request, by its id."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in shop.log.splitlines():
+        server, _, text = line.partition("| ")
+        if text.startswith("{"):
+            found[json.loads(text).get("request_id", "")].append(server)
+    return found
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
 def test_what_is_wrong_is_refused(besieged: Besieged, case: Case) -> None:
     """The answer is problem+json with the status and code for it, and nothing has changed."""
-    before = besieged.state()
     said = besieged.send(case)
     assert (said.status, said.headers.get("content-type")) == (
         case.status,
@@ -83,7 +96,7 @@ def test_what_is_wrong_is_refused(besieged: Besieged, case: Case) -> None:
         assert "OPTIONS" in said.headers["allow"]
     if case.status == 401:
         assert said.headers["www-authenticate"].startswith("Bearer")
-    assert besieged.state() == before
+    assert besieged.state() == besieged.before
     besieged.request_ids.append(said.headers["x-request-id"])
 
 
@@ -92,13 +105,15 @@ def test_each_refusal_leaves_one_line_in_the_log(besieged: Besieged) -> None:
     shop = besieged.shop
     ids = besieged.request_ids
     assert len(set(ids)) == len(ids)
-    wait_until(lambda: all(f'"{each}"' in shop.log for each in ids), what="a line for each")
-    log = shop.log
+    wait_until(lambda: set(ids) <= set(_logged(shop)), what="a line for each")
+    logged = _logged(shop)
     for request_id in ids:
         # Where the frontend passed a request on, the other server has a line of its own.
-        own = [line for line in log.splitlines() if f'"request_id":"{request_id}"' in line]
-        servers = [line.split(" ", 1)[0] for line in own]
+        servers = logged[request_id]
         assert len(servers) == len(set(servers)) in {1, 2}
+    log = shop.log
+    assert log.isascii()
+    assert log.replace("\n", "").isprintable()
     assert "Traceback" not in log
     assert shop.token() not in log
     assert shop.token("service") not in log
@@ -124,6 +139,38 @@ def test_what_looks_odd_and_is_right_is_answered(besieged: Besieged) -> None:
     form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0"]
     said = send_raw(url, http_request("POST", f"/purchase/{besieged.book}", form))
     assert said.status == 201
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json;x=y"])
+@pytest.mark.parametrize("charset", ["", ";charset=utf-8", '; Charset="UTF-8"'])
+def test_how_json_may_be_called(besieged: Besieged, kind: str, charset: str) -> None:
+    """In any case, with UTF-8 named or not; what else a type says does not matter."""
+    headers = [f"Content-Type: {kind}{charset}"]
+    raw = http_request("POST", f"/purchase/{besieged.gone}", headers, '{"quantity": 1}')
+    said = send_raw(besieged.shop.urls["frontend"], raw)
+    assert (said.status, said.json["code"]) == (410, "book_deleted")
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize(
+    ("server", "method", "path", "status"),
+    [
+        ("frontend", "GET", "/info/{book}", 200),
+        ("frontend", "GET", "/livez", 200),
+        ("frontend", "DELETE", "/books/{gone}", 410),
+        ("catalog", "GET", "/topics", 200),
+        ("catalog", "DELETE", "/books/{gone}", 410),
+        ("order", "GET", "/orders", 200),
+    ],
+)
+def test_a_body_that_nobody_asked_for_is_passed_over(
+    besieged: Besieged, server: str, method: str, path: str, status: int, size: int
+) -> None:
+    """A GET or DELETE is answered for what it names, and its body is never taken for a request."""
+    smuggled = b"GET /topics HTTP/1.1\r\nHost: shop\r\n\r\n" + b"x" * size
+    headers = [ADMIN, "If-Match: *", "Content-Type: text/plain", "Connection: close"]
+    said = besieged.send(Case("", http_request(method, path, headers, smuggled), 0, "", server))
+    assert said.status == status
 
 
 def test_options_name_what_a_path_answers(besieged: Besieged) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -15,11 +17,13 @@ from servers.web.answers import Answer, answer
 from servers.web.auth import INSIDE, STAFF
 from servers.web.log import AccessLog
 from servers.web.routes import Route
-from tests.support.services import Web, asking, listening, make_app
+from servers.web.serving import ShopServer
+from tests.support.services import PATIENCE_S, Reply, Web, asking, listening, make_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from servers.web.app import App
     from servers.web.call import Call
 
 
@@ -96,6 +100,60 @@ class Echo:
             Route("GET", "/staff", self.show, "For staff", roles=STAFF),
             Route("GET", "/livez", self.show, "Health", health=True),
         )
+
+
+@contextlib.asynccontextmanager
+async def served(app: App, **options: int) -> AsyncIterator[tuple[Web, ShopServer]]:
+    """Serve an application on a free port; yield a client of it and the server."""
+    server = ShopServer(app, **options)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    try:
+        async with asking(frontend=url) as client:
+            yield client, server
+    finally:
+        listener.close()
+        await server.shutdown(1.0)
+
+
+@dataclass
+class Line:
+    """A connection of a test's own, byte by byte."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.writer.write(data)
+
+    async def answer(self) -> Reply:
+        """Return the next answer."""
+        async with asyncio.timeout(PATIENCE_S):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status_line, *lines = head.strip().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines)
+            body = await self.reader.readexactly(int(headers["Content-Length"]))
+        return Reply(int(status_line.split()[1]), headers, body)
+
+    async def closed(self) -> bytes:
+        """Return what still comes until the server closes."""
+        async with asyncio.timeout(PATIENCE_S):
+            try:
+                return await self.reader.read()
+            except ConnectionError:
+                return b""
+
+
+@contextlib.asynccontextmanager
+async def line_to(web: Web) -> AsyncIterator[Line]:
+    """Open a connection while the block runs."""
+    url = urlsplit(web.urls["frontend"])
+    line = Line(*await asyncio.open_connection(url.hostname, url.port))
+    try:
+        yield line
+    finally:
+        line.writer.close()
 
 
 @pytest.fixture

@@ -179,14 +179,21 @@ async def test_the_door_comes_before_the_body(web: Web) -> None:
     assert (await web.ask("GET", "/staff?wrong=1")).status == 401
 
 
-@pytest.mark.parametrize(
-    ("given", "at_most_s"), [(None, 10.0), ("2000", 2.0), ("60000", 10.0), ("0", 0.0)]
-)
+@pytest.mark.parametrize(("given", "at_most_s"), [(None, 10.0), ("2000", 2.0), ("60000", 10.0)])
 async def test_the_deadline(web: Web, given: str | None, at_most_s: float) -> None:
     """A request has the time that its caller gives it, and never more than the server's."""
     headers = {} if given is None else {"X-Deadline-Ms": given}
     said = await web.ask("GET", "/show", headers=headers)
     assert at_most_s - 5 < said.json["left_s"] <= at_most_s
+
+
+async def test_a_deadline_that_is_over(web: Web, echo: Echo) -> None:
+    """What nobody waits for any more is refused before anything is done; health is answered."""
+    said = await web.ask("GET", "/show", headers={"X-Deadline-Ms": "0"})
+    assert (said.status, said.code) == (503, "overloaded")
+    assert said.headers["Retry-After"] == "1"
+    assert echo.handled == 0
+    assert (await web.ask("GET", "/livez", headers={"X-Deadline-Ms": "0"})).status == 200
 
 
 @pytest.mark.parametrize("given", ["", "x", "-1", "+1", "1.5", "60001", "9" * 30, "1e3", "\u0661"])

@@ -51,6 +51,7 @@ class FakeHop(Hop):
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
+        even_if_down: bool = False,
     ) -> HopAnswer:
         items = msgspec.json.decode(body, type=list[Item])
         self.calls.append(items)
@@ -215,7 +216,26 @@ async def test_out_of_time_before_it_was_sent(hop: FakeHop) -> None:
         away.append(asked.submit(Item(f"{number}"), in_s(PATIENCE_S)))
         await wait_until(lambda: len(hop.calls) == len(away), "the call is away")
     queued = asked.submit(Item("queued"), in_s(0.01))
-    assert told(await queued) == "unavailable"
+    assert told(await queued) == "overloaded"
+    hop.go.set()
+    await asyncio.gather(*away)
+    assert ["queued"] not in hop.names()
+
+
+@pytest.mark.parametrize("changes", [True, False])
+async def test_too_long_in_the_queue(
+    hop: FakeHop, monkeypatch: pytest.MonkeyPatch, changes: bool
+) -> None:
+    """What could not be sent for too long is refused long before its deadline, and never sent."""
+    monkeypatch.setattr("servers.web.batching.MAX_QUEUE_S", 0.01)
+    hop.held = True
+    asked = batcher(hop, changes=changes)
+    away = []
+    for number in range(asked._max_calls):
+        away.append(asked.submit(Item(f"{number}"), in_s(PATIENCE_S)))
+        await wait_until(lambda: len(hop.calls) == len(away), "the call is away")
+    assert told(await asked.submit(Item("queued"), in_s(PATIENCE_S))) == "overloaded"
+    assert not any(each.done() for each in away)
     hop.go.set()
     await asyncio.gather(*away)
     assert ["queued"] not in hop.names()

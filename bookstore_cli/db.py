@@ -1,0 +1,152 @@
+"""The shop's databases as files: backing them up, putting a backup back, examining them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bookstore_cli.commands import ShopGroup
+from bookstore_cli.session import pass_session
+from bookstore_cli.terminal import visible
+
+if TYPE_CHECKING:
+    from bookstore_cli.session import Session
+    from servers.storage.sqlite_check import Examined
+    from servers.upkeep.backup import Manifest
+    from servers.upkeep.restore import Restored
+
+DAMAGED = 8
+DATABASES = ("catalog", "orders")
+CHECKED = ("database", "ok", "schema", "pages", "free_pages", "page_bytes", "problems")
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(
+    cls=ShopGroup, examples=("bookstore db check", "bookstore db backup ~/backups/$(date +%F)")
+)
+def db() -> None:
+    """Back up, restore and check the shop's databases."""
+
+
+@db.command(
+    examples=(
+        "bookstore db backup ~/bookstore-backup",
+        "bookstore db backup ~/backups/$(date +%s) --json",
+    )
+)
+@click.argument("target", metavar="DIR", type=_FOLDER)
+@pass_session
+def backup(session: Session, target: Path) -> None:
+    """Copy both databases into a new folder.
+
+    Works on a running shop, which goes on selling, and on a stopped one. The copies are of one
+    moment, and are examined. Tokens are not part of a backup.
+    """
+    from servers.upkeep.backup import back_up
+
+    manifest = back_up(session.folder, target)
+    if _wants_json(session):
+        click.echo(json.dumps({"folder": str(target), **_manifest_object(manifest)}))
+        return
+    click.echo(visible(f"backed up to {target}: the shop as it was at {manifest.began_at}"))
+    if not manifest.orders_complete:
+        session.say("The orders lack some of what the ledger decided: run `bookstore reconcile`.")
+
+
+@db.command(
+    examples=(
+        "bookstore db restore ~/bookstore-backup",
+        "bookstore db restore ~/bookstore-backup --only catalog",
+    )
+)
+@click.argument("source", metavar="DIR", type=_FOLDER)
+@click.option("--only", type=click.Choice(DATABASES), help="Put back this database alone.")
+@pass_session
+def restore(session: Session, source: Path, only: str | None) -> None:
+    """Put a backup back, while the shop does not run.
+
+    What it replaces is kept in a folder beside it. Then the two databases are compared, and
+    the next step is told. Tokens are not part of a backup: those in the shop's folder stay.
+    """
+    import asyncio
+
+    from servers.upkeep.restore import restore as put_back
+
+    done = put_back(source, session.folder, [only] if only else DATABASES)
+    agrees = asyncio.run(_agrees(session.folder))
+    next_step = "bookstore up" if agrees else "bookstore reconcile"
+    if _wants_json(session):
+        aside = None if done.aside is None else str(done.aside)
+        told = {"restored": list(done.databases), "replaced": aside, "next": next_step}
+        click.echo(json.dumps({**told, "backup": _manifest_object(done.manifest)}))
+        return
+    _print_restored(session, source, done)
+    if agrees:
+        session.say("Next: `bookstore up`.")
+    else:
+        click.echo(f"orders and ledger do not agree; next: `{next_step}`, then `bookstore up`")
+
+
+@db.command(examples=("bookstore db check", "bookstore db check --json"))
+@pass_session
+def check(session: Session) -> int:
+    """Examine both database files.
+
+    Looks for damage, for rows that name missing rows, and for a schema that no migration has
+    made, in a running shop or a stopped one. Changes nothing. Exit 8 if something is wrong;
+    whether the rows agree with each other is told by `bookstore audit`.
+    """
+    from servers.upkeep.shop_files import check as examine
+
+    found = examine(session.folder)
+    session.output.rows(CHECKED, [_checked(name, each) for name, each in found.items()])
+    for name, each in found.items():
+        for problem in each.problems:
+            click.echo(visible(f"{name}.db: {problem}"), err=True)
+    return DAMAGED if any(each.problems for each in found.values()) else 0
+
+
+async def _agrees(folder: Path) -> bool:
+    """Say whether orders and ledger of a stopped shop agree, so that it can be opened."""
+    from servers.upkeep.audit import audit
+    from servers.upkeep.backoffice import open_stopped
+
+    if not all((folder / f"{name}.db").exists() for name in DATABASES):
+        return False
+    async with open_stopped(folder, to_change=False) as shop:
+        return not (await audit(shop)).violations
+
+
+def _print_restored(session: Session, source: Path, done: Restored) -> None:
+    names = " and ".join(done.databases)
+    click.echo(visible(f"restored {names} from {source}, as of {done.manifest.began_at}"))
+    if done.aside is not None:
+        session.say(f"What was there before is kept in {done.aside}.")
+    session.say("Tokens are not part of a backup; those of the shop's folder stay.")
+
+
+def _manifest_object(manifest: Manifest) -> dict[str, object]:
+    import msgspec
+
+    told: dict[str, object] = msgspec.to_builtins(manifest)
+    return told
+
+
+def _checked(name: str, found: Examined) -> dict[str, object]:
+    return {
+        "database": name,
+        "ok": not found.problems,
+        "schema": found.schema,
+        "pages": found.pages,
+        "free_pages": found.free_pages,
+        "page_bytes": found.page_bytes,
+        "problems": list(found.problems),
+    }
+
+
+def _wants_json(session: Session) -> bool:
+    return session.output.kind in {"json", "ndjson"}

@@ -1,0 +1,135 @@
+"""`token new`, `token list` and `token revoke`, on a shop that does not run."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Ran
+
+    Bookstore = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server runs here, for which a command would have to wait."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+def listed(bookstore: Bookstore) -> list[dict[str, object]]:
+    """Return what `token list` says."""
+    ran = bookstore("token", "list", "--json")
+    assert ran.code == 0, ran.err
+    rows: list[dict[str, object]] = json.loads(ran.out)
+    return rows
+
+
+def test_a_new_token_is_in_its_file_alone(bookstore: Bookstore, folder: Path) -> None:
+    """It is told where the token is, and neither output has it."""
+    ran = bookstore("token", "new", "admin", "--json")
+    (made,) = json.loads(ran.out)
+    secret = (folder / "admin.token").read_text().strip()
+    assert ran.code == 0
+    assert secret != TOKEN
+    assert len(secret) == 64
+    assert secret not in ran.out + ran.err
+    assert f"in {folder / 'admin.token'}" in ran.err
+    assert stat.S_IMODE((folder / "admin.token").stat().st_mode) == 0o600
+    assert [row["id"] for row in listed(bookstore)] == [made["previous"], made["id"]]
+
+
+def test_the_list_says_which_is_in_use(bookstore: Bookstore) -> None:
+    """Of two tokens the newer one stands in the file."""
+    bookstore("token", "new", "admin")
+    assert [row["in_use"] for row in listed(bookstore)] == [False, True]
+
+
+def test_one_more_ends_the_oldest_and_says_so(bookstore: Bookstore) -> None:
+    """The third token leaves the second valid, and the first is named as gone."""
+    first = listed(bookstore)[0]["id"]
+    bookstore("token", "new", "admin")
+    ran = bookstore("token", "new", "admin")
+    assert f"Token {first} is not valid any more." in ran.err
+    assert len(listed(bookstore)) == 2
+
+
+def test_a_revoked_token_is_not_listed(bookstore: Bookstore) -> None:
+    """Revoking by id takes the one before away; a second time it is not found."""
+    first = listed(bookstore)[0]["id"]
+    bookstore("token", "new", "admin")
+    assert bookstore("token", "revoke", first).code == 0
+    assert [row["in_use"] for row in listed(bookstore)] == [True]
+    assert bookstore("token", "revoke", first).code == 5
+
+
+def test_the_one_in_use_stays(bookstore: Bookstore) -> None:
+    """Revoking the token in the file is refused with what to do first."""
+    ran = bookstore("token", "revoke", listed(bookstore)[0]["id"])
+    assert ran.code == 8
+    assert "bookstore token new admin" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "revoke", "xyz"),
+        ("token", "revoke", TOKEN),
+        ("token", "revoke", "ABCDEF01"),
+        ("token", "new", "public"),
+        ("token", "new"),
+    ],
+)
+def test_what_is_malformed_is_usage(bookstore: Bookstore, words: tuple[str, ...]) -> None:
+    """An id that is none and a role that has no tokens exit 2."""
+    assert bookstore(*words).code == 2
+
+
+def test_a_token_of_the_environment_is_not_ours_to_change(
+    bookstore: Bookstore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a variable has the token a new one would be in vain, and none is made."""
+    monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN", "a" * 64)
+    ran = bookstore("token", "new", "admin")
+    assert ran.code == 8
+    assert "BOOKSTORE_ADMIN_TOKEN" in ran.err
+    assert "a" * 64 not in ran.err
+    assert (folder / "admin.token").read_text().strip() == TOKEN
+    assert "environment" in bookstore("token", "list").err
+
+
+def test_a_named_file_gets_the_token(
+    bookstore: Bookstore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting admin_token_file says where the token is kept."""
+    elsewhere = tmp_path / "kept" / "staff.token"
+    monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN_FILE", str(elsewhere))
+    assert bookstore("token", "new", "admin").code == 0
+    assert len(elsewhere.read_text().strip()) == 64
+
+
+def test_an_open_file_is_refused(bookstore: Bookstore, folder: Path) -> None:
+    """A token that others could read is not carried on as if nothing had happened."""
+    (folder / "admin.token").chmod(0o644)
+    ran = bookstore("token", "new", "admin")
+    assert ran.code == 8
+    assert f"chmod 600 {folder / 'admin.token'}" in ran.err
+
+
+def test_the_command_takes_its_token_from_the_environment(
+    bookstore: Bookstore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A malformed one is refused before anybody is asked, and is not shown."""
+    monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN", "nearly-a-secret")
+    ran = bookstore("orders", "list")
+    assert ran.code == 4
+    assert "BOOKSTORE_ADMIN_TOKEN" in ran.err
+    assert "nearly-a-secret" not in ran.err

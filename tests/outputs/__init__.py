@@ -1,0 +1,1 @@
+"""What the shop prints, on a terminal, into a pipe, into its log, when its texts are hostile."""
