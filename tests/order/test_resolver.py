@@ -10,7 +10,7 @@ import pytest
 
 from servers.domain.errors import OrderNotFound
 from servers.domain.ledger import Kind
-from servers.domain.order import State
+from servers.domain.order import State, placed
 from servers.domain.protocols import Placement
 from servers.order.resolver import Resolver
 from tests.order.unreliable import Fault
@@ -133,6 +133,16 @@ async def test_voided_too_late(open_orders: OpenOrders, catalog: UnreliableCatal
         await Resolver(orders).step()
         assert (await orders.order(asked.order_id)).state is State.CONFIRMED
     assert "void" in catalog.calls
+
+
+async def test_a_late_driver_does_not_make_an_answer_the_first(
+    orders: OrderService, catalog: UnreliableCatalog
+) -> None:
+    """A driver that learns of the decision after it was answered leaves later answers replays."""
+    asked = purchase(await add_book(catalog))
+    first = await place(orders, asked, PATIENCE_S)
+    assert await orders.void(placed(asked, 0))
+    assert [first.replayed, (await place(orders, asked)).replayed] == [False, True]
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.REQUEST_LOST, Fault.REPLY_LOST])

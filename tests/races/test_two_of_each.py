@@ -48,7 +48,8 @@ async def two(tmp_path: Path) -> AsyncIterator[TwoOfEach]:
             return server.url
 
         catalog = await start("catalog", tmp_path / "a")
-        doors, urls = [], {"catalog": catalog}
+        doors: list[Customer] = []
+        urls = {"catalog": catalog}
         for name in ("a", "b"):
             folder = tmp_path / name
             order = await start("order", folder, "--catalog-url", catalog)

@@ -27,8 +27,11 @@ def http_request(
     return head + b"\r\n\r\n" + (data or b"")
 
 
-def send_raw(url: str, data: bytes) -> Reply:
-    """Send bytes over a connection of their own and return the first answer."""
+def send_raw(url: str, data: bytes, *, head: bool = False) -> Reply:
+    """Send bytes over a connection of their own and return the first answer.
+
+    ``head`` says that a HEAD is answered, so that no body follows its length.
+    """
     address = urlsplit(url)
     with socket.create_connection(
         (address.hostname or "", address.port or 0), timeout=_PATIENCE_S
@@ -36,18 +39,21 @@ def send_raw(url: str, data: bytes) -> Reply:
         # A server may answer and close before it has read all of it.
         with contextlib.suppress(ConnectionError):
             connection.sendall(data)
-        return _answer(connection)
+        return _answer(connection, head=head)
 
 
-def _answer(connection: socket.socket) -> Reply:
+def _answer(connection: socket.socket, *, head: bool) -> Reply:
     received = b""
     while b"\r\n\r\n" not in received:
         part = connection.recv(65536)
         assert part, f"the connection was closed without an answer, after {received!r}"
         received += part
-    head, _, body = received.partition(b"\r\n\r\n")
-    status_line, *lines = head.decode("latin-1").split("\r\n")
+    start, _, body = received.partition(b"\r\n\r\n")
+    status_line, *lines = start.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    if head:
+        # None has to follow. Where the parser refused the request, nobody knew its method.
+        return Reply(int(status_line.split()[1]), headers, b"")
     length = int(headers.get("content-length", "0"))
     while len(body) < length:
         part = connection.recv(65536)

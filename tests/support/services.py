@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
 import random
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
+from servers.access.tokens import Tokens
 from servers.catalog.service import CatalogService
 from servers.domain.book import Draft
 from servers.domain.sale import BookSales, Purchase, SaleBatch
@@ -24,7 +26,6 @@ from servers.durable import ShopDatabase
 from servers.main import Outside, open_catalog, open_frontend, open_order
 from servers.settings import load
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
-from servers.tokens import Tokens
 from servers.web.app import App
 from servers.web.auth import Doors, Role
 from servers.web.serving import ShopServer
@@ -217,8 +218,13 @@ async def asking(**urls: str) -> AsyncIterator[Web]:
 
 
 @contextlib.asynccontextmanager
-async def open_servers(folder: Path, **settings: object) -> AsyncIterator[Web]:
-    """Open the three servers as ``servers.main`` wires them, and yield a client of all."""
+async def open_servers(
+    folder: Path, disks: Mapping[str, str] | None = None, **settings: object
+) -> AsyncIterator[Web]:
+    """Open the three servers as ``servers.main`` wires them, and yield a client of all.
+
+    ``disks`` names for a server the SQLite VFS that its database lies on.
+    """
     options = {"data": folder, "sample": False, **settings}
     urls: dict[str, str] = {}
     sockets: dict[str, contextlib.AsyncExitStack] = {}
@@ -235,6 +241,7 @@ async def open_servers(folder: Path, **settings: object) -> AsyncIterator[Web]:
                 clock=TestClock(),
                 random=random.Random(1),
                 new_id=lambda: f"{next(_numbers):032x}",
+                open_database=functools.partial(SqliteDatabase.open, vfs=(disks or {}).get(name)),
             )
             server = await stack.enter_async_context(opened(outside))
             sockets[name] = await stack.enter_async_context(contextlib.AsyncExitStack())

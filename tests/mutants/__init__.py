@@ -1,0 +1,1 @@
+"""Planted bugs: copies of the product with one rule taken out, and the checks that must find it."""

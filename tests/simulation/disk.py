@@ -1,0 +1,232 @@
+"""Simulated disks: real SQLite files behind a VFS that counts, fails, and forgets.
+
+What is written stays when a process is killed, as it does in a system's cache. What was not
+synced when the power fails is kept, lost or torn. Nothing is really synced: a machine that
+runs a simulation needs not to survive anything.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import apsw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from tests.simulation.loop import SimulatedLoop
+    from tests.simulation.process import Process
+    from tests.simulation.trace import Trace
+
+_SECTOR_BYTES = 512
+_COMMIT_S = 0.0005
+
+
+class Write(NamedTuple):
+    """A change of a file that no sync has followed: what was written over what."""
+
+    offset: int
+    data: bytes | None
+    before: bytes
+    size_before: int
+
+
+class Disk:
+    """The disk of one host; it outlives the processes there."""
+
+    def __init__(self, host: str, random: Random, trace: Trace, *, remembers: bool) -> None:
+        self.host = host
+        self.full = False
+        self.slow_s = 0.0
+        self.fail_in: int | None = None
+        self.remembers = remembers
+        """Whether unsynced writes are kept account of, for a power cut."""
+        self.random = random
+        self.unsynced: dict[str, list[Write]] = {}
+        self._trace = trace
+
+    def note(self, what: str) -> None:
+        """Write down what befell it."""
+        self._trace.note(f"{self.host}'s disk", what)
+
+    def heal(self) -> None:
+        """Work again."""
+        self.full, self.slow_s, self.fail_in = False, 0.0, None
+
+    def lose_power(self) -> None:
+        """Keep, lose or tear whatever was written and not synced. Nobody may have files open."""
+        for name, writes in self.unsynced.items():
+            path = Path(name)
+            if not path.exists():
+                continue
+            in_order = self.random.random() < 0.5
+            kept = self._survivors(writes, in_order=in_order)
+            self.note(f"power cut: {len(kept)} of {len(writes)} writes kept in {path.name}")
+            with path.open("r+b") as file:
+                for write in reversed(writes):
+                    file.seek(write.offset)
+                    file.write(write.before)
+                    file.truncate(write.size_before)
+                for write in kept:
+                    if write.data is None:
+                        file.truncate(write.offset)
+                    else:
+                        file.seek(write.offset)
+                        file.write(write.data)
+        self.unsynced.clear()
+
+    def _survivors(self, writes: list[Write], *, in_order: bool) -> list[Write]:
+        if in_order:
+            kept = writes[: self.random.randint(0, len(writes))]
+            last = kept[-1] if kept else None
+            return [*kept[:-1], self._torn(last)] if last is not None else []
+        return [
+            self._torn(write) if self.random.random() < 0.2 else write
+            for write in writes
+            if self.random.random() < 0.6
+        ]
+
+    def _torn(self, write: Write) -> Write:
+        if write.data is None:
+            return write
+        sectors = self.random.randint(0, len(write.data) // _SECTOR_BYTES)
+        return write._replace(data=write.data[: sectors * _SECTOR_BYTES])
+
+
+class Mount(apsw.VFS):
+    """A disk as one process has it: when that is dead, nothing of it reaches the disk."""
+
+    def __init__(self, disk: Disk, process: Process) -> None:
+        self.disk = disk
+        self.process = process
+        self.writes_left: int | None = None
+        self.name = f"simulated-{process!r}-{id(self):x}"
+        super().__init__(self.name, "")
+
+    def kill_after(self, writes: int) -> None:
+        """Kill the process at the write or sync after so many more."""
+        self.writes_left = writes
+
+    def before(self, what: str) -> bool:
+        """Let happen what is to happen at a write or sync; say if it is still to be done.
+
+        Raises apsw.Error where it fails.
+        """
+        if not self.process.alive:
+            raise apsw.IOError("nobody is there any more")
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left < 0:
+                self.writes_left = None
+                self.process.kill(f"at a {what}")
+                if self.disk.random.random() < 0.5:
+                    return True
+                raise apsw.IOError("nobody is there any more")
+        if self.disk.full and what == "write":
+            raise apsw.FullError("no room on the disk")
+        if self.disk.fail_in is not None:
+            self.disk.fail_in -= 1
+            if self.disk.fail_in < 0:
+                self.disk.fail_in = None
+                self.disk.note(f"a {what} fails")
+                raise apsw.IOError("the disk does not answer")
+        return True
+
+    def xOpen(  # noqa: N802  # the driver names it
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> MountedFile:
+        if not self.process.alive:
+            raise apsw.CantOpenError("nobody is there any more")
+        return MountedFile(self, name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # the driver names it
+        if not self.process.alive:
+            raise apsw.IOError("nobody is there any more")
+        self.disk.unsynced.pop(filename, None)
+        super().xDelete(filename, False)
+
+
+class MountedFile(apsw.VFSFile):
+    """A file on a mounted disk."""
+
+    def __init__(self, mount: Mount, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+        self._mount = mount
+        self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        super().__init__("", name, flags)
+
+    def excepthook(self, *_: Any) -> bool:
+        """Hide what cannot be reported: it befalls ghosts that close their files."""
+        return True
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # the driver names it
+        self._mount.before("write")
+        self._remember(offset, bytes(data), len(data))
+        super().xWrite(data, offset)
+
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802  # the driver names it
+        self._mount.before("write")
+        self._remember(newsize, None, max(self.xFileSize() - newsize, 0))
+        super().xTruncate(newsize)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  # the driver names it
+        self._mount.before("sync")
+        self._mount.disk.unsynced.pop(self._name, None)
+
+    def _remember(self, offset: int, data: bytes | None, length: int) -> None:
+        disk = self._mount.disk
+        if disk.remembers:
+            size = self.xFileSize()
+            there = max(min(size - offset, length), 0)
+            before = self.xRead(there, offset) if there else b""
+            disk.unsynced.setdefault(self._name, []).append(Write(offset, data, before, size))
+
+
+class LoopExecutor(Executor):
+    """Runs what is submitted on the event loop, after as long as the disk takes."""
+
+    def __init__(self, loop: SimulatedLoop, disk: Disk, process: Process) -> None:
+        self._loop = loop
+        self._disk = disk
+        self._random = process.random
+        self._under_way: dict[Future[Any], None] = {}
+        process.on_death.append(self._die)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a function a little later; a slow disk takes its time before and after."""
+        future: Future[Any] = Future()
+        self._under_way[future] = None
+        slow_s = self._disk.slow_s
+        before_s = _COMMIT_S * self._random.random() + slow_s * self._random.random()
+        self._loop.call_later(before_s, self._run, future, slow_s, fn, args, kwargs)
+        return future
+
+    def _run(
+        self, future: Future[Any], slow_s: float, fn: Callable[..., Any], args: Any, kwargs: Any
+    ) -> None:
+        if future.done():
+            return
+        value, error = None, None
+        try:
+            value = fn(*args, **kwargs)
+        except BaseException as raised:  # noqa: BLE001  # as an executor does
+            error = raised
+        if slow_s:
+            self._loop.call_later(slow_s * self._random.random(), self._end, future, value, error)
+        else:
+            self._end(future, value, error)
+
+    def _end(self, future: Future[Any], value: Any, error: BaseException | None) -> None:
+        self._under_way.pop(future, None)
+        if future.done():
+            return
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+    def _die(self, _why: str) -> None:
+        for future in list(self._under_way):
+            self._end(future, None, apsw.IOError("nobody is there any more"))
