@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+SEED ?= 1
 
 # What a person has set up for pip (an index, a proxy, certificates) stays in force.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format coverage bench docs lock clean
+.PHONY: help demo up test check format coverage bench bench-quick bench-commands bench-growth bench-overload simulate torture docs lock clean
 
 help:
 	@echo 'make demo      open a throwaway shop and tour it in the terminal'
@@ -19,7 +20,11 @@ help:
 	@echo 'make check     ruff and mypy'
 	@echo 'make format    let ruff format the code'
 	@echo 'make coverage  run every test and show which branches were not taken'
-	@echo 'make bench     measure'
+	@echo 'make bench     measure against a bare handler and ordinary shops, in 10 minutes (bench-quick: in one)'
+	@echo 'make bench-commands, make bench-growth   how long commands take; what growing costs'
+	@echo 'make bench-overload   ten times the load that the shop can carry, in a minute'
+	@echo 'make simulate  replay one simulated shop, line by line (SEED=7, ARGS="--purchases 20")'
+	@echo 'make torture   every fault in the large, for an hour (TORTURE=10m for less)'
 	@echo 'make docs      write docs/cli.md anew, from the help pages'
 	@echo 'make lock      lock the dependencies anew (ARGS=--upgrade for newer ones)'
 	@echo 'make clean     remove what was made here'
@@ -47,6 +52,24 @@ coverage: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(READY)
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-commands: $(READY)
+	@$(BIN)/python -m benchmarks.commands $(ARGS)
+
+bench-growth: $(READY)
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-overload: $(READY)
+	@$(BIN)/python -m benchmarks.overload $(ARGS)
+
+simulate: $(READY)
+	@$(BIN)/python -m tests.simulation $(SEED) $(ARGS)
+
+torture: $(READY)
+	@$(BIN)/python -m tests.torture
 
 docs: $(READY)
 	@$(BIN)/python -m tests.repo.cli_reference

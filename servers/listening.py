@@ -49,11 +49,12 @@ def three_sockets(settings: Settings) -> dict[str, socket.socket]:
     return sockets
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, secure: bool = False) -> str:
     """Return the URL under which this machine reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     host = dict(_LOOPBACK_OF).get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:

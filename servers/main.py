@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
-import json
 import logging
 import os
 import random
 import secrets
-import socket
 import sys
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from servers import sample, tokens
+from servers import api, sample
+from servers.access import shop_folder, strangers, tls, tokens
 from servers.catalog.client import CatalogClient
 from servers.catalog.gateway import CatalogGateway
 from servers.catalog.handlers import CatalogHandlers
 from servers.catalog.mapping import BookMapping, draft_of
 from servers.catalog.service import CatalogService
 from servers.catalog.wire import NewBook
+from servers.chance import WallClock, secret_ids, stopwatch
 from servers.durable import ShopDatabase, let_go
+from servers.foreground import Server, loop_factory, serve_until_stopped
 from servers.frontend.handlers import FrontendHandlers
-from servers.listening import listen, url_of
 from servers.order.gateway import OrderGateway
 from servers.order.handlers import OrderHandlers
 from servers.order.mapping import OrderMapping
@@ -46,36 +45,25 @@ from servers.web.health import Health, Peer
 from servers.web.hop import open_hop
 from servers.web.log import AccessLog, configure
 from servers.web.metrics import Metrics
-from servers.web.serving import end_with_parent, raise_file_limit, serving, stop_event
+from servers.web.room import raise_file_limit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from servers.access.tokens import Tokens
     from servers.domain.book import Draft
     from servers.domain.protocols import Clock
     from servers.settings import Settings
-    from servers.tokens import Tokens
     from servers.web.health import Check
     from servers.web.hop import Hop
     from servers.web.routes import Route
 
-_GC_THRESHOLD = 50_000
 _COMMIT_UNKNOWN_EXIT = 70
-_READY_WITHIN_S = 5.0
-"""How long a server waits for another before it says that it is up all the same."""
-
-
-class WallClock:
-    """The time of day."""
-
-    def now_ms(self) -> int:
-        """Return milliseconds since 1970-01-01 UTC."""
-        return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
 class Outside:
-    """What comes into a server from outside: its name, settings, time and randomness."""
+    """What comes into a server from outside: its name, settings, time, randomness and disk."""
 
     name: str
     settings: Settings
@@ -83,6 +71,8 @@ class Outside:
     clock: Clock
     random: random.Random
     new_id: Callable[[], str]
+    open_database: Callable[..., Awaitable[SqliteDatabase]] = SqliteDatabase.open
+    timer: Callable[[], float] = stopwatch
 
 
 def serve(name: str, settings: Settings) -> int:
@@ -93,43 +83,15 @@ def serve(name: str, settings: Settings) -> int:
         tokens=tokens.load(settings),
         clock=WallClock(),
         random=random.Random(secrets.randbits(64)),  # noqa: S311  # for jitter only; ids are secrets
-        new_id=_secret_ids().__next__,
+        new_id=secret_ids().__next__,
     )
     configure(name, settings.log_prefix, settings.log_level, outside.clock)
+    for closed in shop_folder.guard(settings.data):
+        logging.getLogger("servers").warning("%s", closed)
     raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        return runner.run(_serve(outside))
-
-
-async def _serve(outside: Outside) -> int:
-    settings = outside.settings
-    stop = stop_event()
-    if settings.parent_pipe:
-        end_with_parent(stop)
-    sock = _socket(outside)
-    url = url_of(sock)
-    async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(_OPEN[outside.name](outside))
-        await stack.enter_async_context(
-            serving(server.app, sock, shutdown_s=settings.shutdown_s * 0.8)
-        )
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 100)
-        announcing = asyncio.ensure_future(_announce(server, url, outside))
-        await stop.wait()
-        announcing.cancel()
-        server.health.stopping = True
-    return 0
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that is open: its application, its health, and when it can work."""
-
-    app: App
-    health: Health
-    until_ready: Callable[[], Awaitable[None]]
+    with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
+        opening = partial(_OPEN[name], outside)
+        return runner.run(serve_until_stopped(name, settings, outside.tokens, opening))
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +128,9 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
         await stack.enter_async_context(Resolver(service).running())
         handlers = OrderHandlers(service, OrderMapping(settings.currency))
         checks = {"database": database.wrong, "catalog": peer.check}
-        server = _server(outside, handlers.routes(), checks, until_ready=peer.until_ready)
+        server = _server(
+            outside, handlers.routes(), checks, until_ready=peer.until_ready, hops=[hop]
+        )
         if server.app.metrics is not None:
             server.app.metrics.gauge(
                 "orders_under_way", "Orders being sold now.", lambda: service.seller.under_way
@@ -181,7 +145,7 @@ async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
     async with contextlib.AsyncExitStack() as stack:
         catalog = await stack.enter_async_context(_hop(outside, "catalog"))
         orders = await stack.enter_async_context(_hop(outside, "order"))
-        peers = [Peer(catalog), Peer(orders)]
+        peers = [Peer(hop, guards=True) for hop in (catalog, orders)]
         for peer in peers:
             await stack.enter_async_context(peer.watched())
         order_peer = peers[1]
@@ -198,7 +162,8 @@ async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
         async def until_ready() -> None:
             await asyncio.gather(*[peer.until_ready() for peer in peers])
 
-        yield _server(outside, handlers.routes(), checks, until_ready=until_ready)
+        hops = [catalog, orders]
+        yield _server(outside, handlers.routes(), checks, until_ready=until_ready, hops=hops)
 
 
 _OPEN = {"catalog": open_catalog, "order": open_order, "frontend": open_frontend}
@@ -215,8 +180,11 @@ def _server(
     *,
     present: Callable[[object], object] | None = None,
     until_ready: Callable[[], Awaitable[None]] = _at_once,
+    hops: Sequence[Hop] = (),
 ) -> Server:
     settings = outside.settings
+    doors = Doors({})
+    doors.open_to([(Role[role.upper()], digest) for role, digest in outside.tokens.valid()])
     metrics = Metrics() if settings.metrics else None
     health = Health(checks, metrics)
     prefix = f"{outside.new_id()[:8]}-"
@@ -228,19 +196,21 @@ def _server(
         sys.stderr.buffer,
     )
     app = App(
-        (*routes, *health.routes()),
-        doors=Doors({Role.ADMIN: outside.tokens.admin, Role.SERVICE: outside.tokens.service}),
+        api.documented(outside.name, routes, health.routes()),
+        doors=doors,
         budget_s=_budget_s(outside),
         clock=outside.clock,
         new_request_id=lambda: f"{prefix}{next(numbers):x}",
         present=present,
         max_in_flight=settings.max_in_flight,
+        rates=strangers.rates_of(settings) if outside.name == "frontend" else None,
         metrics=metrics,
         access_log=access_log if settings.access_log else None,
+        timer=outside.timer,
     )
     if metrics is not None:
         metrics.gauge("requests_in_flight", "Requests being answered.", lambda: app.in_flight)
-    return Server(app, health, until_ready)
+    return Server(app, health, until_ready, doors, hops)
 
 
 def _budget_s(outside: Outside) -> float:
@@ -254,7 +224,7 @@ async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
     settings = outside.settings
 
     def opening() -> Awaitable[SqliteDatabase]:
-        return SqliteDatabase.open(
+        return outside.open_database(
             settings.data / f"{name}.db",
             migrations=packaged_migrations(name),
             on_commit_unknown=_exit_at_once,
@@ -277,37 +247,8 @@ async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
 def _hop(outside: Outside, name: str) -> contextlib.AbstractAsyncContextManager[Hop]:
     settings = outside.settings
     url = settings.catalog_url if name == "catalog" else settings.order_url
-    return open_hop(name, url, outside.tokens.service)
-
-
-def _socket(outside: Outside) -> socket.socket:
-    settings = outside.settings
-    if settings.listen_fd is not None:
-        sock = socket.socket(fileno=settings.listen_fd)
-    else:
-        sock = listen(settings.host, settings.port_of(outside.name))
-    sock.setblocking(False)
-    return sock
-
-
-async def _announce(server: Server, url: str, outside: Outside) -> None:
-    """Say that the server is ready: to who started it, and to who reads the log.
-
-    One that has waited long enough for another says that it is up: a shop that needs a
-    repair must open for it, and tells what is wrong under ``/readyz``.
-    """
-    log = logging.getLogger("servers")
-    try:
-        async with asyncio.timeout(_READY_WITHIN_S):
-            await server.until_ready()
-        log.info("ready at %s", url)
-    except TimeoutError:
-        log.warning("up at %s, but not ready: ask /readyz there, or `bookstore status`", url)
-    ready_fd = outside.settings.ready_fd
-    if ready_fd is not None:
-        # Whoever waited for the line may be gone by now; our standard input tells us so.
-        with contextlib.suppress(BrokenPipeError), os.fdopen(ready_fd, "w") as pipe:
-            pipe.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    context = tls.client_context(settings) if url.startswith("https:") else None
+    return open_hop(name, url, outside.tokens.service, tls=context)
 
 
 def _sample() -> list[Draft]:
@@ -315,23 +256,7 @@ def _sample() -> list[Draft]:
     return [draft_of(NewBook(**{name: book[name] for name in fields})) for book in sample.load()]
 
 
-def _secret_ids() -> Iterator[str]:
-    """Yield 128 random bits at a time, as 32 hex digits; the system is asked for many at once."""
-    while True:
-        digits = secrets.token_hex(4096)
-        yield from (digits[start : start + 32] for start in range(0, len(digits), 32))
-
-
 def _exit_at_once(error: BaseException) -> None:
     """End the process: only a restart can tell whether the last commit is on disk."""
     logging.getLogger("servers").critical("a commit failed, the process ends: %s", error)
     os._exit(_COMMIT_UNKNOWN_EXIT)
-
-
-def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if settings.uvloop:
-        with contextlib.suppress(ImportError):
-            import uvloop
-
-            return uvloop.new_event_loop
-    return None

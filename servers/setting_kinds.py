@@ -5,11 +5,30 @@ Lives here: types and their limits. Which setting is of which kind stands in `se
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+
+class NetworkList:
+    """Addresses and networks, as they were written and as they are meant; at least one."""
+
+    def __init__(self, text: str) -> None:
+        self.networks = tuple(ip_network(part.strip()) for part in text.split(","))
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NetworkList) and self.networks == other.networks
+
+    def __hash__(self) -> int:
+        return hash(self.networks)
+
 
 # What a description says completes the sentence "… is not ….".
 Port = Annotated[
@@ -35,6 +54,16 @@ Seconds = Annotated[
     float, Meta(ge=0.001, le=3600, description="a number of seconds from 0.001 to 3600")
 ]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Rate = Annotated[
+    int,
+    Meta(
+        ge=0, le=1_000_000, description="a whole number a second up to 1000000, or 0 for no limit"
+    ),
+]
+Proxies = Annotated[
+    NetworkList,
+    Meta(description="addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8"),
+]
 Fd = Annotated[
     int, Meta(ge=0, le=1_048_576, description="the number of an open file, inherited at start")
 ]
@@ -55,15 +84,18 @@ def convert(value: object, kind: object, *, lax: bool) -> object:
     Raises ValueError with what is allowed, to complete the sentence "… is not …".
     """
     try:
-        return msgspec.convert(value, kind, strict=not lax, dec_hook=_path)
+        return msgspec.convert(value, kind, strict=not lax, dec_hook=_made)
     except msgspec.ValidationError:
         raise ValueError(_allowed(kind)) from None
 
 
-def _path(kind: type, value: object) -> Path:
+def _made(kind: type, value: object) -> object:
+    """Make what is no JSON type out of text. Raises TypeError and ValueError."""
     if kind is Path and isinstance(value, str | Path) and str(value) and "\0" not in str(value):
         return Path(value)
-    raise TypeError("not a path")
+    if kind is NetworkList and isinstance(value, str):
+        return NetworkList(value)
+    raise TypeError("not what the setting takes")
 
 
 def _allowed(kind: object) -> str:

@@ -59,6 +59,11 @@ class Settings:
 
     host: kinds.Host = "127.0.0.1"
     port: kinds.Port | None = None
+    tls_cert: kinds.File | None = None
+    tls_key: kinds.File | None = None
+    insecure: kinds.Flag = False
+    ca_file: kinds.File | None = None
+    trusted_proxy: kinds.Proxies | None = None
     catalog_url: kinds.Url = "http://127.0.0.1:8001"
     order_url: kinds.Url = "http://127.0.0.1:8002"
 
@@ -76,6 +81,9 @@ class Settings:
     resolve_after_s: kinds.Seconds = 3.0
     void_after_s: kinds.Seconds = 60.0
     max_in_flight: kinds.Count = 2048
+    max_connections: kinds.Count = 4096
+    rate_limit: kinds.Rate | None = None
+    rate_burst: kinds.Count | None = None
 
     listen_fd: kinds.Fd | None = None
     ready_fd: kinds.Fd | None = None
@@ -128,6 +136,9 @@ def load(
         name = f"{role}_token_file"
         path = values.get(name) or folder / f"{role}.token"
         values[name] = _absolute(path, sources[name])
+    for name in ("tls_cert", "tls_key", "ca_file"):
+        if values.get(name) is not None:
+            values[name] = _absolute(values[name], sources[name])
     settings = Settings(**values, sources=MappingProxyType(sources))  # type: ignore[arg-type]
     _check_together(settings)
     return settings
@@ -226,6 +237,10 @@ def _default_folder() -> Path:
 
 def _check_together(settings: Settings) -> None:
     """Raise `SettingsError` where two settings do not go together."""
+    for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+        if getattr(settings, one) is not None and getattr(settings, other) is None:
+            source = settings.sources[one]
+            raise SettingsError(f"{one} ({source}) is set without {other}: TLS needs both.")
     if settings.void_after_s <= settings.resolve_after_s:
         raise SettingsError(
             f"void_after_s ({settings.void_after_s:g}, {settings.sources['void_after_s']}) must be"

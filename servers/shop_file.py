@@ -7,6 +7,9 @@ of a folder, and asking whether a process still runs. ::
      "catalog":  {"url": "http://127.0.0.1:8001", "pid": 124},
      "order":    {"url": "http://127.0.0.1:8002", "pid": 125},
      "supervisor_pid": 122}
+
+Where the frontend speaks TLS its entry has a ``certificate`` too, the path of the file: the
+command trusts exactly that one when it calls the frontend by this note.
 """
 
 from __future__ import annotations
@@ -55,17 +58,23 @@ def only_supervisor(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def write_shop_file(folder: Path, servers: Mapping[str, tuple[str, int]]) -> None:
+def write_shop_file(
+    folder: Path, servers: Mapping[str, tuple[str, int]], certificate: Path | None = None
+) -> None:
     """Note URL and pid of each server, and this process as their supervisor.
+
+    ``certificate`` is what the frontend shows.
 
     Whoever reads at the same moment sees the old note or the new one, never a part.
     """
-    note: dict[str, object] = {
-        name: {"url": url, "pid": pid} for name, (url, pid) in servers.items()
-    }
+    note: dict[str, Any] = {name: {"url": url, "pid": pid} for name, (url, pid) in servers.items()}
+    if certificate is not None:
+        note["frontend"]["certificate"] = str(certificate)
     note["supervisor_pid"] = os.getpid()
     draft = folder / f".{SHOP_FILE}.{os.getpid()}"
-    draft.write_text(json.dumps(note) + "\n", encoding="utf-8")
+    draft.unlink(missing_ok=True)  # Left by a process that was killed; its mode may be any.
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(json.dumps(note) + "\n")
     draft.replace(folder / SHOP_FILE)
 
 

@@ -25,7 +25,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from servers import listening, tokens
+from servers import listening
+from servers.access import exposure, shop_folder, tls, tokens
 from servers.child import Child, lifeline_pipe
 from servers.listening import SupervisorError
 from servers.shop_file import (
@@ -70,8 +71,13 @@ async def run(
     ``announce`` is called with ``frontend URL``, ``catalog URL`` and ``order URL`` once all
     three are ready. Returns 0 after SIGINT, SIGTERM or SIGHUP, 130 if a second SIGINT cut
     the stop short, 1 if a server cannot be started. Raises `SupervisorError` if a port cannot
-    be had, the tokens cannot be used or the shop is open already.
+    be had, the tokens cannot be used or the shop is open already, `SettingsError` if the frontend
+    would be open to strangers unguarded.
     """
+    exposure.must_be_guarded(settings)
+    tls.server_context(settings)
+    for closed in shop_folder.guard(settings.data):
+        _say(closed)
     try:
         tokens.load(settings)
     except tokens.TokenError as error:
@@ -107,19 +113,33 @@ def _children(
     command: Callable[[str], Sequence[str]],
 ) -> dict[str, Child]:
     """Return the three servers, each with its own settings, in the order of their start."""
-    urls = {name: listening.url_of(each) for name, each in sockets.items()}
-    common = replace(
-        settings,
-        catalog_url=urls["catalog"],
-        order_url=urls["order"],
-        shutdown_s=_OWN_SHARE * settings.shutdown_s,
-    )
-    children = {}
-    for name in START_ORDER:
-        host = settings.host if name == "frontend" else listening.INNER_HOST
-        own = replace(common, host=host, port=sockets[name].getsockname()[1])
-        children[name] = Child(name, urls[name], sockets[name], own, command(name))
-    return children
+    own = {name: _own_settings(name, settings) for name in sockets}
+    urls = {
+        name: listening.url_of(each, secure=own[name].tls_cert is not None)
+        for name, each in sockets.items()
+    }
+    wired = {
+        name: replace(
+            own[name],
+            port=sockets[name].getsockname()[1],
+            catalog_url=urls["catalog"],
+            order_url=urls["order"],
+            shutdown_s=_OWN_SHARE * settings.shutdown_s,
+        )
+        for name in START_ORDER
+    }
+    return {
+        name: Child(name, urls[name], sockets[name], wired[name], command(name))
+        for name in START_ORDER
+    }
+
+
+def _own_settings(server: str, settings: Settings) -> Settings:
+    """Return what differs from server to server, but for ports and addresses."""
+    if server == "frontend":
+        return settings
+    # Catalog and order are reached on this machine alone, where nobody can listen in.
+    return replace(settings, host=listening.INNER_HOST, tls_cert=None, tls_key=None)
 
 
 @dataclass(eq=False)
@@ -207,6 +227,7 @@ class _Supervisor:
             write_shop_file(
                 self.settings.data,
                 {name: (each.url, each.pid) for name, each in self.children.items()},
+                self.settings.tls_cert,
             )
         except OSError as error:
             _say(f"cannot write into {self.settings.data}: {error.strerror}")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import random
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servers.audit import OpenShop
 from servers.catalog.client import CatalogClient
 from servers.catalog.service import CatalogService
+from servers.chance import WallClock
 from servers.domain.errors import NotFound, Unavailable
 from servers.durable import ShopDatabase
 from servers.order.client import OrderClient
@@ -24,20 +23,14 @@ from servers.order.service import OrderService, Timing
 from servers.shop_file import SHOP_FILE, is_alive, read_shop_file
 from servers.storage.database import StorageError, StorageInUse
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
+from servers.upkeep.audit import OpenShop
 from servers.web.hop import open_hop
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
 _SERVERS = ("catalog", "order", "frontend")
-
-
-class WallClock:
-    """The time of day."""
-
-    def now_ms(self) -> int:
-        """Return milliseconds since 1970-01-01 UTC."""
-        return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +58,16 @@ def running_at(folder: Path) -> Urls | None:
 
 
 @contextlib.asynccontextmanager
-async def open_running(urls: Urls, token: str, *, call_s: float) -> AsyncIterator[OpenShop]:
-    """Open a shop whose servers run; a short call is given up after ``call_s`` seconds."""
+async def open_running(
+    urls: Urls, token: str, *, call_s: float, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[OpenShop]:
+    """Open a shop whose servers run; a short call is given up after ``call_s`` seconds.
+
+    ``tls`` says whose certificates are trusted, where not those that the system trusts.
+    """
     async with (
-        open_hop("catalog", urls.catalog, token) as catalog,
-        open_hop("order", urls.order, token) as order,
+        open_hop("catalog", urls.catalog, token, tls) as catalog,
+        open_hop("order", urls.order, token, tls) as order,
     ):
         yield OpenShop(
             CatalogClient(catalog, call_s=call_s),

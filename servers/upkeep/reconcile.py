@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from servers.audit import read_books, read_ledger, read_orders
 from servers.domain.ledger import CORRECTION, DECISIONS, Kind
 from servers.domain.order import State, mirrored
+from servers.upkeep.audit import read_books, read_ledger, read_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from servers.audit import OpenShop
     from servers.domain.order import Order
     from servers.domain.protocols import Catalog
+    from servers.upkeep.audit import OpenShop
 
 CHUNK_ORDERS = 200
 """How many orders are entered again in one transaction; as many fit into one call."""

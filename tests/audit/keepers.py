@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from servers.audit import audit
-from servers.backoffice import open_stopped
 from servers.domain.book import Draft, Edit, Restock
 from servers.domain.errors import ShopError
 from servers.domain.sale import Purchase, order_id_of_key
+from servers.upkeep.audit import audit
+from servers.upkeep.backoffice import open_stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers.audit import OpenShop
     from servers.domain.invariants import Findings
     from servers.domain.order import Order
     from servers.domain.protocols import Orders
+    from servers.upkeep.audit import OpenShop
 
 PATIENCE_S = 5.0
 

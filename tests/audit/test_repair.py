@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.audit import audit, read_orders
-from servers.backoffice import open_stopped
 from servers.domain.book import Edit, Restock
 from servers.domain.errors import InvalidRequest, LedgerBehind
 from servers.domain.ledger import CORRECTION, REENTERED, Kind
 from servers.domain.order import State, placed
 from servers.domain.sale import BookSales, Purchase, SaleBatch
 from servers.order.mapping import OrderMapping
-from servers.reconcile import Repairs, reconcile
+from servers.upkeep.audit import audit, read_orders
+from servers.upkeep.backoffice import open_stopped
+from servers.upkeep.reconcile import Repairs, reconcile
 from tests.audit.keepers import (
     PATIENCE_S,
     add,
@@ -31,8 +31,8 @@ from tests.audit.keepers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers.audit import OpenShop
     from servers.domain.order import Order
+    from servers.upkeep.audit import OpenShop
 
 KEYS = ("a", "b", "c", "d", "e")
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/cli.md"]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"]
+DOCUMENTS += ["docs/cli.md", "docs/security.md"]
 ARCHITECTURE = document("ARCHITECTURE.md")
 PACKAGES = ("servers", "bookstore_cli")
 
@@ -75,11 +76,12 @@ def test_the_code_map_is_whole() -> None:
     assert sorted(named) == sorted(there)
 
 
-def test_the_tests_that_are_named_are_there() -> None:
-    """Each test that an invariant is said to be kept by exists."""
-    named = re.findall(r"`([\w/]+/test_\w+\.py)(?:::(test_\w+))?`", ARCHITECTURE)
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/security.md"])
+def test_the_tests_that_are_named_are_there(name: str) -> None:
+    """Each test that an invariant is said to be kept by, or a threat to be met by, exists."""
+    named = re.findall(r"`([\w/]+/test_\w+\.py)(?:::(test_\w+))?`", document(name))
     assert len(named) > 30
-    for file, name in named:
+    for file, test in named:
         path = ROOT / "tests" / file
         assert path.exists(), file
         tree = ast.parse(path.read_text())
@@ -88,7 +90,7 @@ def test_the_tests_that_are_named_are_there() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         }
-        assert not name or name in functions, f"{file}::{name}"
+        assert not test or test in functions, f"{file}::{test}"
 
 
 def test_every_invariant_names_a_test() -> None:
@@ -97,6 +99,17 @@ def test_every_invariant_names_a_test() -> None:
     assert [row[0] for row in rows] == [f"I{number}" for number in range(1, 16)]
     for row in (*rows, *table(section(ARCHITECTURE, "What is absent"))):
         assert "test_" in row[-1], row
+
+
+def test_every_threat_names_a_test() -> None:
+    """Each row says who tries what, what stops them, and which test shows it."""
+    security = document("docs/security.md")
+    for title in ("What comes in", "Who comes in", "Too much of it", "What goes out"):
+        rows = table(section(security, title))
+        assert len(rows) > 5
+        for row in rows:
+            assert len(row) == 4
+            assert "test_" in row[-1], row
 
 
 def test_entry_points_are_there() -> None:

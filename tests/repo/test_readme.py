@@ -15,18 +15,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
 
 import click
 import pytest
 
 from bookstore_cli.main import INTERRUPTED, make_cli
 from servers.domain.errors import leaves
-from servers.frontend.handlers import FrontendHandlers
 from servers.settings import DEFAULT_PORTS, Settings, load
-from servers.web.health import Health
 from tests.support.markdown import ROOT, blocks, code_words, document, section, table
 from tests.support.shop import Shop, clean_environ, open_shop
+from tests.support.tables import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +202,7 @@ def test_all_settings_are_listed() -> None:
     }
     for name in known:
         value = getattr(defaults, name)
-        plain = str(value).lower() if isinstance(value, bool) else str(value)
+        plain = str(value).lower() if isinstance(value, bool) else str(value or "none")
         assert shown[name] == told.get(name, plain), name
 
 
@@ -221,18 +219,9 @@ def test_all_exit_codes_are_listed() -> None:
 def test_all_routes_are_listed() -> None:
     """The table has every route of the frontend and says which ones are for staff."""
     rows = {code_words(row[0])[0]: row[1] == "staff" for row in table(section(README, "Over HTTP"))}
-    handlers = FrontendHandlers(
-        catalog=Mock(),
-        orders=Mock(),
-        to_catalog=Mock(),
-        to_orders=Mock(),
-        orders_wrong=lambda: None,
-        new_order_id=str,
-    )
-    routes = [*handlers.routes(), *Health({}, None).routes()]
     known = {
         f"{route.method} {re.sub(r':[a-z]+}', '}', route.path)}": bool(route.roles)
-        for route in routes
+        for route in tables()["frontend"]
     }
     assert rows == known
 

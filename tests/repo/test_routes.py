@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
-from servers.catalog.handlers import CatalogHandlers
-from servers.frontend.handlers import FrontendHandlers
-from servers.order.handlers import OrderHandlers
 from servers.web.auth import INSIDE, STAFF
-from servers.web.health import Health
 from servers.web.routes import Route, Router
+from tests.support.tables import tables
 
 ORDER_ID = "0123456789abcdef" * 2
 EXAMPLES = {"id": "7", "order": ORDER_ID, "topic": "a%2Fb"}
-NOBODY: Any = None
-"""Stands for what the handlers ask; the tables do not depend on it."""
 
 HEALTH = {"GET /livez", "GET /readyz", "GET /metrics"}
 PUBLIC = {
     "GET /search/{topic}",
     "GET /info/{book_id}",
+    "GET /books",
     "GET /books/{book_id}",
     "POST /purchase/{book_id}",
     "GET /orders/{order_id}",
     "POST /orders/{order_id}/cancel",
     "GET /topics",
+    "GET /openapi.json",
+    "GET /docs",
 } | HEALTH
 FOR_STAFF = {
     "GET /orders",
@@ -38,24 +35,6 @@ FOR_STAFF = {
     "POST /books/{book_id}/stock",
     "GET /books/{book_id}/ledger",
 }
-
-
-def tables() -> dict[str, tuple[Route, ...]]:
-    """Return the route table of each server."""
-    frontend = FrontendHandlers(
-        catalog=NOBODY,
-        orders=NOBODY,
-        to_catalog=NOBODY,
-        to_orders=NOBODY,
-        orders_wrong=NOBODY,
-        new_order_id=NOBODY,
-    )
-    health = Health({}, None).routes()
-    return {
-        "frontend": (*frontend.routes(), *health),
-        "catalog": (*CatalogHandlers(NOBODY, NOBODY).routes(), *health),
-        "order": (*OrderHandlers(NOBODY, NOBODY).routes(), *health),
-    }
 
 
 def name_of(route: Route) -> str:

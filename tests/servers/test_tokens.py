@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import settings, tokens
+from servers import settings
+from servers.access import tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_processes_that_begin_together_agree(tmp_path: Path) -> None:
     """Eight processes that make the tokens at once all get the same ones, and leave no drafts."""
     program = (
-        "import sys, pathlib; from servers import tokens\n"
+        "import sys, pathlib; from servers.access import tokens\n"
         "sys.stdin.read()\n"
         "made = tokens.ensure(pathlib.Path(sys.argv[1])); print(made.admin, made.service)"
     )

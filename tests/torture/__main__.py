@@ -112,9 +112,8 @@ def table(runs: list[Run], tally: str, first_seed: int) -> str:
     lines.append(f"| **all** | **{total[0]:,}** | **{total[1]:,}** | **{total[2]:,}** |")
     repetitions = ", ".join(f"{run.part.name}: {run.repetitions}" for run in runs)
     failed = sum(run.failed for run in runs)
-    return "\n".join(
-        [*lines, "", f"Seeds from {first_seed} on. Repetitions: {repetitions}.", f"Violations: {failed}."]
-    )
+    lines += ["", f"Seeds from {first_seed} on. Repetitions: {repetitions}."]
+    return "\n".join([*lines, f"Violations: {failed}."])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""Where a server may listen without TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from servers import settings
+from servers.access import exposure
+from servers.settings import SettingsError
+from tests.support.shop import run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("host", "opened"),
+    [
+        ("127.0.0.1", False),
+        ("127.1.2.3", False),
+        ("localhost", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("10.0.0.1", True),
+        ("192.168.1.1", True),
+        ("fe80::1", True),
+        ("::ffff:10.0.0.1", True),
+        ("0", True),
+    ],
+)
+def test_which_addresses_are_open(host: str, opened: bool) -> None:
+    """All but loopback can be reached by others."""
+    assert exposure.is_open(host) is opened
+
+
+def test_a_name_of_nothing_is_told_by_whoever_listens() -> None:
+    """A host that does not exist is not called open: nothing can listen there."""
+    assert not exposure.is_open("no.such.host.invalid")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tls_cert": "/c.pem", "tls_key": "/k.pem"},
+        {"insecure": True},
+        {"host": "127.0.0.1"},
+    ],
+)
+def test_what_makes_an_open_address_right(given: dict[str, Any]) -> None:
+    """TLS or the operator's word; on loopback nothing is needed."""
+    exposure.must_be_guarded(settings.load({"host": "0.0.0.0", **given}, {}))
+
+
+def test_a_declared_proxy_makes_it_right() -> None:
+    """Behind a reverse proxy that was named the proxy has the certificate."""
+    given = settings.load({"host": "0.0.0.0"}, {"BOOKSTORE_TRUSTED_PROXY": "10.0.0.1"})
+    exposure.must_be_guarded(given)
+    assert exposure.behind_proxy(given)
+
+
+def test_an_open_address_alone_is_refused() -> None:
+    """The sentence names the three ways out."""
+    with pytest.raises(SettingsError) as refused:
+        exposure.must_be_guarded(settings.load({"host": "0.0.0.0"}, {}))
+    for way in ("--tls-cert", "trusted_proxy", "--insecure"):
+        assert way in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("up",), ("serve", "frontend"), ("serve", "catalog"), ("serve", "order")],
+    ids=" ".join,
+)
+def test_no_server_starts_open(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """`up` and each `serve` exit 8 with a sentence, and nothing has listened."""
+    done = run_command("--data", str(tmp_path / "shop"), *words, "--port", "0", "--host", "0.0.0.0")
+    assert done.returncode == 8, done.stderr
+    assert "can be reached from other machines" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("one", ["tls_cert", "tls_key"])
+def test_half_of_tls_is_none(one: str) -> None:
+    """Certificate and key come together."""
+    with pytest.raises(SettingsError, match="TLS needs both"):
+        settings.load({one: "/x.pem"}, {})
