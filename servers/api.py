@@ -13,14 +13,14 @@ from servers.catalog import descriptions as catalog
 from servers.frontend import descriptions as frontend
 from servers.order import descriptions as order
 from servers.web.auth import INSIDE
-from servers.web.described import described
-from servers.web.documents import TAG, Documents
-from servers.web.openapi import About
+from servers.web.openapi.described import described
+from servers.web.openapi.document import About
+from servers.web.openapi.routes import TAG, Documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from servers.web.described import Description
+    from servers.web.openapi.described import Description
     from servers.web.routes import Route
 
 _ABOUT = {

@@ -24,7 +24,7 @@ from servers.catalog.wire import (
     WholeBook,
 )
 from servers.domain.protocols import TopicCount
-from servers.web.described import IF_MATCH, KEY, Description, Good, ItemAnswer
+from servers.web.openapi.described import IF_MATCH, KEY, Description, Good, ItemAnswer
 
 BOOKS, LEDGER, ORDERS = "books", "ledger", "orders"
 

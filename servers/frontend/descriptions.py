@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from servers.domain.errors import OutcomeUnknown, Unavailable
 from servers.frontend.wire import PurchaseBody
-from servers.web.described import IF_NONE_MATCH, KEY, Description, Good
+from servers.web.openapi.described import IF_NONE_MATCH, KEY, Description, Good
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

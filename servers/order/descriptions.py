@@ -13,7 +13,7 @@ from servers.order.wire import (
     RestoreBody,
     WholeOrderBody,
 )
-from servers.web.described import Description, Good, ItemAnswer
+from servers.web.openapi.described import Description, Good, ItemAnswer
 
 ORDERS = "orders"
 

@@ -14,9 +14,9 @@ import msgspec
 
 from servers.domain.errors import ShopError, Unavailable
 from servers.web.answers import answer, problem
-from servers.web.described import Description, Good
 from servers.web.hop import HopError
 from servers.web.metrics import METRICS_TEXT
+from servers.web.openapi.described import Description, Good
 from servers.web.routes import Route
 
 if TYPE_CHECKING:

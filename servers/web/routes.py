@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from servers.web.answers import Answer
     from servers.web.auth import Role
     from servers.web.call import Call
-    from servers.web.described import Description
+    from servers.web.openapi.described import Description
 
     Handler = Callable[[Call], Awaitable[Answer]]
 

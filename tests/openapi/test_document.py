@@ -10,8 +10,8 @@ import schemathesis
 
 from servers.catalog import descriptions as catalog
 from servers.domain.errors import BY_CODE, MethodNotAllowed
-from servers.web.described import Description, Good, described, name_of
-from servers.web.openapi import About, document
+from servers.web.openapi.described import Description, Good, described, name_of
+from servers.web.openapi.document import About, document
 from servers.web.routes import Route
 from tests.openapi.documents import (
     PROBLEM,

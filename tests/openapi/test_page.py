@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bookstore_cli.main import make_cli
-from servers.web.curl import curl_line
-from servers.web.docs_page import STYLE, docs_page, security_policy
-from servers.web.openapi import CLI
+from servers.web.openapi.curl import curl_line
+from servers.web.openapi.document import CLI
+from servers.web.openapi.page import STYLE, docs_page, security_policy
 from tests.openapi.documents import document_of, found, operations
 from tests.support.services import ADMIN_TOKEN, open_servers
 

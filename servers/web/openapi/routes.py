@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from servers.web.answers import Answer, answer
-from servers.web.described import Description, Good
-from servers.web.docs_page import docs_page, security_policy
-from servers.web.openapi import OPENAPI, document
+from servers.web.openapi.described import Description, Good
+from servers.web.openapi.document import OPENAPI, document
+from servers.web.openapi.page import docs_page, security_policy
 from servers.web.routes import Route
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from servers.web.auth import Role
     from servers.web.call import Call
-    from servers.web.openapi import About
+    from servers.web.openapi.document import About
 
 HTML = "text/html; charset=utf-8"
 TAG = "documents"

@@ -2,7 +2,7 @@
 
 The route table says how to reach a route and what may be sent. Here is the form of the rest:
 what it answers, which problems are its own, with an example of each. Documents are made of
-both, in ``servers.web.openapi``; what is said of each route stands beside its handlers, in a
+both, in ``document`` beside this; what is said of each route stands beside its handlers, in a
 file ``descriptions.py``.
 """
 

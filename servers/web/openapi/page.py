@@ -12,8 +12,8 @@ from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from servers.web.curl import curl_line
-from servers.web.openapi import CLI
+from servers.web.openapi.curl import curl_line
+from servers.web.openapi.document import CLI
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

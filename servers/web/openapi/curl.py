@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from servers.web.answers import JSON
-from servers.web.described import KEY
+from servers.web.openapi.described import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

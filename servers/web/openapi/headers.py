@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from servers.domain.limits import MAX_KEY_CHARACTERS, MIN_KEY_CHARACTERS
 from servers.web.auth import Role
-from servers.web.described import IF_MATCH, IF_NONE_MATCH, KEY
 from servers.web.limits import MAX_DEADLINE_MS
+from servers.web.openapi.described import IF_MATCH, IF_NONE_MATCH, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from servers.web.described import Description
+    from servers.web.openapi.described import Description
     from servers.web.routes import Route
 
     Json = dict[str, Any]

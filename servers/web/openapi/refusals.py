@@ -27,8 +27,8 @@ from servers.domain.errors import (
 from servers.domain.limits import MAX_ID
 from servers.web.answers import JSON
 from servers.web.auth import Role
-from servers.web.described import IF_MATCH, KEY
 from servers.web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES
+from servers.web.openapi.described import IF_MATCH, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

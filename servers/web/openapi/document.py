@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from servers.web import headers
 from servers.web.answers import JSON, PROBLEM, problem
-from servers.web.described import plain_path
-from servers.web.refusals import refusals
-from servers.web.schemas import PATH_PARAMETERS, REF, components, fields, problem_schema
+from servers.web.openapi import headers
+from servers.web.openapi.described import plain_path
+from servers.web.openapi.refusals import refusals
+from servers.web.openapi.schemas import PATH_PARAMETERS, REF, components, fields, problem_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from servers.domain.errors import ShopError
     from servers.web.auth import Role
-    from servers.web.described import Description, Good
+    from servers.web.openapi.described import Description, Good
     from servers.web.routes import Route
 
     Json = dict[str, Any]
