@@ -1,12 +1,13 @@
 """The routes that tell what a server answers: ``/openapi.json``, and ``/docs`` for people.
 
-Both are made once, from all routes of the server with these two among them, and kept as
-bytes.
+Both are made from all routes of the server, these two among them, when somebody first asks, for
+most processes are never asked; then they are kept as bytes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -41,9 +42,19 @@ class Documents:
     ) -> None:
         own = (self._document_route(roles), *([self._page_route(roles)] if page else []))
         self.routes = (*routes, *own)
-        made = document(about, self.routes)
-        self._document = answer(made)
-        self._page = msgspec.Raw(docs_page(made).encode()) if page else msgspec.Raw(b"")
+        self._about = about
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return document(self._about, self.routes)
+
+    @cached_property
+    def _document(self) -> Answer:
+        return answer(self._made)
+
+    @cached_property
+    def _page(self) -> msgspec.Raw:
+        return msgspec.Raw(docs_page(self._made).encode())
 
     async def openapi(self, _call: Call) -> Answer:
         """Answer the OpenAPI document."""
