@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+WORKERS ?= 2
 SEED ?= 1
 
 # What a person has set up for pip (an index, a proxy, certificates) stays in force.
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 help:
 	@echo 'make demo      open a throwaway shop and tour it in the terminal'
 	@echo 'make up        open the shop: http://127.0.0.1:8000 (ARGS="--port 0" and so on)'
-	@echo 'make test      run every test (ARGS="-k purchase" for some)'
+	@echo 'make test      run every test (ARGS="-k purchase" for some, WORKERS=4 for more at once)'
 	@echo 'make check     ruff and mypy'
 	@echo 'make format    let ruff format the code'
 	@echo 'make coverage  run every test and show which branches were not taken'
@@ -36,7 +37,7 @@ up: $(READY)
 	@exec $(BIN)/bookstore up $(ARGS)
 
 test: $(READY)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .
