@@ -51,6 +51,8 @@ def run_load(port: int, requests: Sequence[Request], *, clients: int, seconds: f
             [  # noqa: S607  # found on the PATH, as `installed` did
                 "wrk",
                 "-t1",
+                "--timeout",
+                "30s",
                 f"-c{clients}",
                 f"-d{max(round(seconds), 1)}s",
                 "-s",

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
-_MAX_READS = 2
-_MAX_CHANGES = 2
-"""Most calls under way on one hop; the fewer, the more each of them carries."""
+_USUAL_READS = 1
+_USUAL_CHANGES = 2
+_MAX_CALLS = 2
+"""Calls under way on one hop: the fewer, the more each of them carries, and the less each costs."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_answers = msgspec.json.Decoder(list[Answer]).decode
@@ -79,11 +80,11 @@ class Batcher(Generic[Item]):
         self._call_s = call_s
         self._random = random
         self._changes = changes
-        self._max_calls = _MAX_CHANGES if changes else _MAX_READS
+        self._usual_calls = _USUAL_CHANGES if changes else _USUAL_READS
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Entry[Item]] = deque()
         self._open: dict[_Entry[Item], None] = {}
-        self._calls: dict[asyncio.Task[None], None] = {}
+        self._calls: dict[asyncio.Task[None], float] = {}
         self._flush_due = False
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -106,20 +107,27 @@ class Batcher(Generic[Item]):
 
     def _flush(self) -> None:
         self._flush_due = False
-        while self._queue and len(self._calls) < self._max_calls:
+        while self._queue and self._has_room():
             entries: list[_Entry[Item]] = []
             while self._queue and len(entries) < MAX_BATCH_ITEMS:
                 entry = self._queue.popleft()
                 if not entry.future.done():
+                    entry.sent = True
                     entries.append(entry)
             if entries:
                 task = self._loop.create_task(self._call(entries))
-                self._calls[task] = None
+                self._calls[task] = self._loop.time()
+
+    def _has_room(self) -> bool:
+        if len(self._calls) < self._usual_calls:
+            return True
+        # One call that takes long is no reason for all others to wait behind it.
+        oldest_s = next(iter(self._calls.values()))
+        return len(self._calls) < _MAX_CALLS and self._loop.time() - oldest_s >= SWEEP_S
 
     async def _call(self, entries: list[_Entry[Item]]) -> None:
         now_s = self._loop.time()
         for entry in entries:
-            entry.sent = True
             # Nothing at all would mean that there is no limit.
             entry.item.deadline_ms = max(int((entry.deadline_s - now_s) * 1000), 1)
         try:
@@ -185,7 +193,8 @@ class Batcher(Generic[Item]):
             entry.future.set_result(answer)
 
     def _expire(self) -> None:
-        """Answer the items whose time has run out."""
+        """Answer the items whose time has run out; send what waits behind a call that is slow."""
+        self._flush()
         now_s = self._loop.time()
         for entry in [entry for entry in self._open if self._over(entry, now_s)]:
             self._settle(entry, entry.last or self._given_up(entry))

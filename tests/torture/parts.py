@@ -57,7 +57,7 @@ PARTS = (
     ),
     Part("frozen servers", ("tests/faults/test_frozen.py",), 0.03, {"FAULT_FROZEN_S": "30"}),
     Part("races", ("tests/races",), 0.10, {"RACE_ROUNDS": "250"}),
-    Part("disks", ("tests/disks", "tests/storage"), 0.06, {"POWER_CUTS": "20000"}),
+    Part("disks", ("tests/disks", "tests/storage"), 0.06, {"BOOKSTORE_POWER_CUTS": "20000"}),
     Part("properties", ("tests/stateful",), 0.04, {"STATEFUL_STEPS": "50000"}),
     Part("checker", ("tests/checker",), 0.02, {"CHECKED_OPERATIONS": "1000000"}),
     Part("every interleaving", ("tests/model",), 0.01, {"MODEL_DEEP": "1"}),

@@ -19,6 +19,8 @@ from tests.support.services import PATIENCE_S, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+CALLS = 2
+"""Most calls under way on one hop."""
 NOT_SENT = NotSentError("the other server cannot be reached")
 NO_ANSWER = NoAnswerError("the other server did not answer in time")
 
@@ -97,6 +99,18 @@ async def ask(asked: Batcher[Item], *names: str, within_s: float = PATIENCE_S) -
     return [told(said) for said in await asyncio.gather(*futures)]
 
 
+async def test_a_slow_call_holds_up_no_other(hop: FakeHop) -> None:
+    """What comes while a call is away goes out beside it, once that has taken too long."""
+    hop.held = True
+    asked = batcher(hop)
+    slow = asked.submit(Item("a"), in_s(PATIENCE_S))
+    await wait_until(lambda: hop.names() == [["a"]], "the first is away")
+    other = asked.submit(Item("b"), in_s(PATIENCE_S))
+    await wait_until(lambda: hop.names() == [["a"], ["b"]], "the second goes too")
+    hop.go.set()
+    assert [told(await slow), told(await other)] == ["a", "b"]
+
+
 async def test_what_is_asked_at_once_goes_out_as_one(hop: FakeHop) -> None:
     """Items of one turn of the loop share a call, and each gets its own answer."""
     assert await ask(batcher(hop), "a", "b", "c") == ["a", "b", "c"]
@@ -123,7 +137,7 @@ async def test_gathered_while_calls_are_away(hop: FakeHop) -> None:
     assert [told(said) for said in await asyncio.gather(*futures)] == [*map(str, range(10))]
     assert hop.names()[: len(away)] == away
     assert len(hop.calls) == len(away) + 1
-    assert len(away) <= asked._max_calls
+    assert len(away) <= CALLS
 
 
 async def test_no_more_items_than_a_call_may_have(hop: FakeHop) -> None:
@@ -212,7 +226,7 @@ async def test_out_of_time_before_it_was_sent(hop: FakeHop) -> None:
     hop.held = True
     asked = batcher(hop, changes=True)
     away = []
-    for number in range(asked._max_calls):
+    for number in range(CALLS):
         away.append(asked.submit(Item(f"{number}"), in_s(PATIENCE_S)))
         await wait_until(lambda: len(hop.calls) == len(away), "the call is away")
     queued = asked.submit(Item("queued"), in_s(0.01))
@@ -231,7 +245,7 @@ async def test_too_long_in_the_queue(
     hop.held = True
     asked = batcher(hop, changes=changes)
     away = []
-    for number in range(asked._max_calls):
+    for number in range(CALLS):
         away.append(asked.submit(Item(f"{number}"), in_s(PATIENCE_S)))
         await wait_until(lambda: len(hop.calls) == len(away), "the call is away")
     assert told(await asked.submit(Item("queued"), in_s(PATIENCE_S))) == "overloaded"
