@@ -13,6 +13,7 @@ from servers.upkeep.shop_files import check
 from tests.disks.day import NAMES, Answers, asked_again, open_day, violations
 from tests.disks.recorder import Platter, Recording, RecordingVFS, written_out
 from tests.support.services import purchase
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +141,7 @@ async def test_a_power_cut_takes_nothing_back(tmp_path: Path, recording: Recordi
         "cancelled",
     }
     assert await wrong_after_cuts(day, tmp_path, STATES) == []
+    note("power cuts, simulated", faults=STATES)
 
 
 async def test_no_journal_comes_back(tmp_path: Path, recording: Recording) -> None:

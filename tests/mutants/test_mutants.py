@@ -9,6 +9,7 @@ import pytest
 
 from tests.mutants.plant import ROOT, hunt, plant
 from tests.mutants.planted import MUTANTS, Mutant
+from tests.support.tally import note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ def test_a_planted_bug_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     """The check that is responsible finds the bug, and calls it by the right name."""
     caught = hunt(plant(mutant, tmp_path), mutant.check, SEEDS[mutant.check])
     assert caught.invariants & mutant.caught_by, caught
+    note("planted bugs, caught", faults=1, seeds=caught.after)
 
 
 @pytest.mark.timeout(700)

@@ -10,6 +10,7 @@ import os
 import pytest
 
 from tests.simulation.simulate import simulate
+from tests.support.tally import note
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "200"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "1"))
@@ -22,3 +23,6 @@ def test_nothing_is_lost_doubled_or_oversold(first: int) -> None:
     for seed in range(first, min(first + _AT_ONCE, FIRST + SEEDS)):
         outcome = simulate(seed)
         assert not outcome.violations, outcome.report()
+        for fault, times in outcome.faults.items():
+            note(f"simulated: {fault}", faults=times)
+        note("simulated shops", purchases=outcome.purchases, seeds=1)

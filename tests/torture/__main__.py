@@ -45,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(LANES) as lanes:
         tally = Path(folder) / "tally"
         running = [
-            lanes.submit(_run, part, part.share * LANES * budget_s, first_seed, tally)
+            lanes.submit(_run, part, budget_s, first_seed, tally)
             for part in sorted(PARTS, key=lambda part: -part.share)
         ]
         runs = [each.result() for each in running]
@@ -61,16 +61,17 @@ def seconds_of(text: str) -> float:
     return float(int(found[1]) * _SECONDS[found[2]])
 
 
-def _run(part: Part, share_s: float, first_seed: int, tally: Path) -> Run:
-    run, end_s = Run(part), time.monotonic() + share_s
+def _run(part: Part, budget_s: float, first_seed: int, tally: Path) -> Run:
+    run, end_s = Run(part), time.monotonic() + part.share * LANES * budget_s
     while run.repetitions == 0 or time.monotonic() < end_s:
         # Far apart, for a repetition may use some thousand seeds from this one on.
         seed = first_seed + run.repetitions * 10_000
         run.repetitions += 1
-        done = _pytest(part, part.environ(seed) | {TALLY: str(tally)})
+        environ = part.environ(seed, budget_s)
+        done = _pytest(part, environ | {TALLY: str(tally)})
         if done.returncode != 0:
             run.failed += 1
-            _keep(part, seed, done.stdout)
+            _keep(part, seed, environ, done.stdout)
         said = done.stdout.strip().splitlines()[-1:] or [""]
         print(f"{part.name}, repetition {run.repetitions}: {said[0]}", flush=True)
     return run
@@ -88,9 +89,9 @@ def _pytest(part: Part, environ: dict[str, str]) -> subprocess.CompletedProcess[
     )
 
 
-def _keep(part: Part, seed: int, output: str) -> None:
+def _keep(part: Part, seed: int, environ: dict[str, str], output: str) -> None:
     FAILURES.mkdir(exist_ok=True)
-    variables = " ".join(f"{name}={value}" for name, value in part.environ(seed).items())
+    variables = " ".join(f"{name}={value}" for name, value in environ.items())
     again = f"{variables} pytest {' '.join(part.tests)}"
     file = FAILURES / f"{part.name.replace(' ', '-')}-{seed}.log"
     file.write_text(f"{again}\n\n{output}")
