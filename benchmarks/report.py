@@ -7,6 +7,7 @@ median with minimum and maximum.
 from __future__ import annotations
 
 import statistics
+import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,8 @@ def tables(found: Comparison) -> str:
                 f"{goal.text:>9}{mark}"
             )
     memory = ", ".join(f"{name} {mib:.0f}" for name, mib in found.memory_mib.items())
-    return "\n".join([*lines, "", f"peak memory in MiB: {memory}", *found.notes])
+    notes = [textwrap.fill(note, 80, subsequent_indent="  ") for note in found.notes]
+    return "\n".join([*lines, "", f"peak memory in MiB: {memory}", *notes])
 
 
 def as_json(found: Comparison) -> dict[str, object]:
