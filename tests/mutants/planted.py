@@ -186,7 +186,7 @@ MUTANTS: Final = (
     ),
     _mutant(
         "a decision overwrites an order whatever its state",
-        *("storm", "I3"),
+        *("storm", "I3 I5"),
         Edit(
             ROWS, "WHERE id = $1 AND state = 'pending' RETURNING id", "WHERE id = $1 RETURNING id"
         ),
