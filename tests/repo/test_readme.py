@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 README = document("README.md")
 PATIENCE_S = 60.0
-MARK = "--- a line of the session ends here: "
+MARK = "--- a line of the block ends here: "
 LANGUAGES = {"console", "sh", "shell", "text", "toml"}
 
 
@@ -134,7 +134,7 @@ def test_the_scripts_run(environ: dict[str, str]) -> None:
 
 
 def test_an_ellipsis_stays_within_its_line() -> None:
-    """What compares the session is not content with anything."""
+    """What compares the output of a block is not content with anything."""
     assert _agrees(["id  …", "a.b"], ["id  12", "a.b"])
     assert not _agrees(["id  …"], ["id  1", "2"])
     assert not _agrees(["a.b"], ["axb"])

@@ -53,5 +53,5 @@ PARTS = (
     Part("disks", ("tests/disks", "tests/storage"), 0.06, {"BOOKSTORE_POWER_CUTS": 20_000}),
     Part("properties", ("tests/stateful",), 0.04, {"STATEFUL_STEPS": 50_000}),
     Part("checker", ("tests/checker",), 0.02, {"CHECKED_OPERATIONS": 1_000_000}),
-    Part("every interleaving", ("tests/model",), 0.01),
+    Part("every interleaving", ("tests/model",), 0.01, others={"MODEL_DEEP": "1"}),
 )
