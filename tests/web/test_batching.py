@@ -241,13 +241,13 @@ async def test_too_long_in_the_queue(
     hop: FakeHop, monkeypatch: pytest.MonkeyPatch, changes: bool
 ) -> None:
     """What could not be sent for too long is refused long before its deadline, and never sent."""
-    monkeypatch.setattr("servers.web.batching.MAX_QUEUE_S", 0.01)
     hop.held = True
     asked = batcher(hop, changes=changes)
     away = []
     for number in range(CALLS):
         away.append(asked.submit(Item(f"{number}"), in_s(PATIENCE_S)))
         await wait_until(lambda: len(hop.calls) == len(away), "the call is away")
+    monkeypatch.setattr("servers.web.batching.MAX_QUEUE_S", 0.01)
     assert told(await asked.submit(Item("queued"), in_s(PATIENCE_S))) == "overloaded"
     assert not any(each.done() for each in away)
     hop.go.set()
