@@ -43,12 +43,10 @@ def send_raw(url: str, data: bytes, *, head: bool = False) -> Reply:
 
 
 def _answer(connection: socket.socket, *, head: bool) -> Reply:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        part = connection.recv(65536)
-        assert part, f"the connection was closed without an answer, after {received!r}"
-        received += part
-    start, _, body = received.partition(b"\r\n\r\n")
+    start, body = _head(connection, b"")
+    if start.startswith(b"HTTP/1.1 100 "):
+        # That the body may come, which it already has (RFC 9110 section 15.2.1).
+        start, body = _head(connection, body)
     status_line, *lines = start.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
     if head:
@@ -57,7 +55,17 @@ def _answer(connection: socket.socket, *, head: bool) -> Reply:
     length = int(headers.get("content-length", "0"))
     while len(body) < length:
         part = connection.recv(65536)
-        assert part, f"the answer broke off: {received!r}"
+        assert part, f"the answer broke off: {start!r} {body!r}"
         body += part
     assert len(body) == length, "there is more than one answer"
     return Reply(int(status_line.split()[1]), headers, body)
+
+
+def _head(connection: socket.socket, received: bytes) -> tuple[bytes, bytes]:
+    """Return an answer's head, and what has come after it; ``received`` is what already came."""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        assert part, f"the connection was closed without an answer, after {received!r}"
+        received += part
+    head, _, rest = received.partition(b"\r\n\r\n")
+    return head, rest

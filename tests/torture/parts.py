@@ -38,7 +38,7 @@ class Part:
 
 
 PARTS = (
-    Part("simulation", ("tests/simulation",), 0.34, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
+    Part("simulation", ("tests/simulation",), 0.33, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
     Part("planted bugs", ("tests/mutants",), 0.12, others={"MUTANTS": "all"}),
     Part(
         "kill -9, SIGTERM",
@@ -51,7 +51,8 @@ PARTS = (
     Part("frozen servers", ("tests/faults/test_frozen.py",), 0.03, {"FAULT_FROZEN_S": 30}),
     Part("races", ("tests/races",), 0.10, {"RACE_ROUNDS": 250}),
     Part("disks", ("tests/disks", "tests/storage"), 0.06, {"BOOKSTORE_POWER_CUTS": 20_000}),
-    Part("properties", ("tests/stateful",), 0.04, {"STATEFUL_STEPS": 50_000}),
+    Part("properties", ("tests/stateful",), 0.03, {"STATEFUL_STEPS": 50_000}),
+    Part("generated input", ("tests/fuzz",), 0.02, {"FUZZ": 20}),
     Part("checker", ("tests/checker",), 0.02, {"CHECKED_OPERATIONS": 1_000_000}),
     Part("every interleaving", ("tests/model",), 0.01, others={"MODEL_DEEP": "1"}),
 )
