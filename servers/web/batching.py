@@ -34,6 +34,8 @@ _USUAL_READS = 1
 _USUAL_CHANGES = 2
 _MAX_CALLS = 2
 """Calls under way on one hop: the fewer, the more each of them carries, and the less each costs."""
+_ANSWERS_A_TURN = 64
+"""Answers passed on in one turn of the loop, so that others get theirs between them."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_answers = msgspec.json.Decoder(list[Answer]).decode
@@ -140,14 +142,21 @@ class Batcher(Generic[Item]):
                 entry.doubtful = True
                 self._later(entry)
         else:
-            for entry, answer in zip(entries, answers, strict=True):
+            self._ended()
+            for number, (entry, answer) in enumerate(zip(entries, answers, strict=True), 1):
                 self._answered(entry, answer)
+                if number % _ANSWERS_A_TURN == 0:
+                    await asyncio.sleep(0)
         finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self._calls.pop(task, None)
-            if self._queue and not self._flush_due:
-                self._flush()
+            self._ended()
+
+    def _ended(self) -> None:
+        """Let the next call go, now that the one of this task is over."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._calls.pop(task, None)
+        if self._queue and not self._flush_due:
+            self._flush()
 
     async def _send(self, items: list[Item]) -> list[Answer]:
         answer = await self._hop.call(
