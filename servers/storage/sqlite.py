@@ -35,6 +35,9 @@ MAX_GROUP = 512
 
 HEAVY_THREADS = 4
 
+CLOSING_TASK = "closing a database"
+"""The name of the task that lets go of the files; who cancels it leaves them locked."""
+
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     number INTEGER PRIMARY KEY,
@@ -132,7 +135,7 @@ class SqliteDatabase:
         if self._closing is None:
             self._reader = None
             self._writer.stop()
-            self._closing = asyncio.ensure_future(self._close())
+            self._closing = asyncio.create_task(self._close(), name=CLOSING_TASK)
         # Shielded: a caller who gives up must not leave the file half closed.
         await asyncio.shield(self._closing)
 

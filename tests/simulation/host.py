@@ -78,6 +78,7 @@ class Host:
         self._life = 0
         self._context = copy_context()
         self._stop: asyncio.Event | None = None
+        self._databases: list[SqliteDatabase] = []
 
     @property
     def up(self) -> bool:
@@ -124,9 +125,14 @@ class Host:
             process.kill(f"ended: {type(error).__name__}: {error}".partition("/")[0])
         else:
             process.kill("stopped")
+        finally:
+            # Killed while it was closing, it has not waited for the end of that.
+            for database in self._databases:
+                await database.close()
 
     async def _life_of(self, process: Process, mount: Mount) -> None:
         shop = self._shop
+        self._databases.clear()
         options = {"data": shop.folder / self.name, "sample": False, **self._settings}
         outside = Outside(
             name=self.kind,
@@ -160,7 +166,7 @@ class Host:
         on_commit_unknown: Callable[[BaseException], None],
     ) -> SqliteDatabase:
         del on_commit_unknown  # It would end this very program.
-        return await SqliteDatabase.open(
+        database = await SqliteDatabase.open(
             path,
             migrations=migrations,
             on_commit_unknown=lambda error: process.kill(f"a commit failed: {error}"),
@@ -168,6 +174,8 @@ class Host:
             vfs=mount.name,
             now_ms=self.clock.now_ms,
         )
+        self._databases.append(database)
+        return database
 
     def _died(self, why: str) -> None:
         shop, process = self._shop, self.process

@@ -11,6 +11,7 @@ from contextvars import copy_context
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from servers.storage.sqlite import CLOSING_TASK
 from tests.simulation.loop import OWNER
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Process:
             told(why)
         self.thaw()
         for task in list(self.tasks):
-            task.cancel()
+            if task.get_name() != CLOSING_TASK:
+                task.cancel()
 
     def freeze(self) -> None:
         """Let it stand still, as SIGSTOP does."""
