@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, TopicPage
     from servers.domain.sale import Purchase, SaleBatch
-    from servers.domain.search import BookSearch
+    from servers.domain.search import BookSearch, Found
     from servers.web.hop import Hop
 
 T = TypeVar("T")
@@ -73,27 +73,19 @@ class CatalogClient:
         answers, _ = await self._asking.ask("POST", "/books/batch", list[Answer], body=items)
         return [_book(book_id, said) for book_id, said in zip(ids, answers, strict=True)]
 
-    async def search(self, pages: Sequence[TopicPage]) -> list[list[Book]]:
+    async def search(self, pages: Sequence[TopicPage]) -> list[list[Found]]:
         """Return a page of books for each page asked for; see the protocol."""
         items = [SearchItem(page.topic, page.limit, page.after_id) for page in pages]
         answers, _ = await self._asking.ask("POST", "/search/batch", list[Answer], body=items)
-        ids = [
-            [found.id for found in msgspec.json.decode(said.body, type=list[FoundBook])]
-            for said in answers
-        ]
-        books = iter(await self.books([book_id for page in ids for book_id in page]))
-        found = [[next(books) for _ in page] for page in ids]
-        # Between the two calls a book may have been deleted; a search shows the living alone.
-        return [[book for book in page if book is not None and not book.deleted] for page in found]
+        found = [msgspec.json.decode(said.body, type=list[FoundBook]) for said in answers]
+        return [[mapping.found_of(body) for body in page] for page in found]
 
     async def find(self, search: BookSearch) -> BookPage:
         """Return a page of books; see the protocol."""
         path = f"/books/search?{urlencode(query_of(search))}"
         bodies, said = await self._asking.ask("GET", path, list[FoundBook])
-        books = await self.books([body.id for body in bodies])
-        # As in a search of topics: what was deleted between the two calls is not shown.
-        living = [book for book in books if book is not None and not book.deleted]
-        return BookPage(living, following_of(search, said.get("link")))
+        found = [mapping.found_of(body) for body in bodies]
+        return BookPage(found, following_of(search, said.get("link")))
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books sorted by id; see the protocol."""

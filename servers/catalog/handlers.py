@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from servers.domain.book import Book
     from servers.domain.protocols import Catalog, Change
     from servers.domain.sale import Stale
+    from servers.domain.search import Found
     from servers.web.answers import Answer
     from servers.web.call import Call
     from servers.web.routes import Handler
@@ -265,7 +266,7 @@ def _batch(path: str, handler: Handler, summary: str) -> Route:
     return Route("POST", path, handler, summary, raw_body_bytes=MAX_BATCH_BYTES)
 
 
-def _page(limit: int, books: list[Book]) -> Answer:
+def _page(limit: int, books: list[Found]) -> Answer:
     headers = {"Next": str(books[limit - 1].id)} if len(books) > limit else {}
     return answer([mapping.found(book) for book in books[:limit]], headers=headers)
 

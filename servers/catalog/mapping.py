@@ -31,6 +31,7 @@ from servers.domain.limits import (
 )
 from servers.domain.money import format_price, parse_price
 from servers.domain.sale import BookSales, Purchase, SaleBatch
+from servers.domain.search import Found
 from servers.domain.text import clean_isbn, clean_text, topic_key
 from servers.domain.times import parse_rfc3339, rfc3339
 
@@ -69,9 +70,14 @@ class BookMapping:
         return self.book(value) if isinstance(value, Book) else value
 
 
-def found(book: Book) -> FoundBook:
-    """Return a book as a search shows it."""
+def found(book: Found) -> FoundBook:
+    """Return a book that was found, as it is shown."""
     return FoundBook(book.id, book.title, book.authors, format_price(book.price_minor), book.stock)
+
+
+def found_of(body: FoundBook) -> Found:
+    """Return the book that was found from how it is shown."""
+    return Found(body.id, body.title, body.authors, parse_price(body.price), body.stock)
 
 
 def book_of(body: BookBody, *, deleted: bool = False) -> Book:

@@ -8,12 +8,13 @@ final, and without its entry that order could still be sold.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servers.catalog import selling, store
 from servers.domain.book import Book
 from servers.domain.errors import InvalidRequest
-from servers.domain.ledger import CORRECTION, REENTERED, Entry, Kind
+from servers.domain.ledger import CORRECTION, REENTERED, Entry, Kind, entry_of_change
 from servers.domain.order import EXPIRED, State
 
 if TYPE_CHECKING:
@@ -75,19 +76,12 @@ async def _sell_again(tx: Transaction, order: Order, book: Book, at_ms: int) -> 
     if short > 0:
         book = await _receive(tx, book, short, at_ms)
     after = book.sold(quantity, at_ms)
-    moved = await store.move_stock(tx, book, after)
-    assert moved  # noqa: S101  # the transaction holds the book that it read
-    entry = Entry(
-        number=0,
-        kind=Kind.SOLD,
-        book_id=book.id,
+    await selling.move_stock(tx, book, after)
+    entry = replace(
+        entry_of_change(Kind.SOLD, book, after, reason=REENTERED),
         at_ms=_decided_at_ms(order, at_ms),
-        change=-quantity,
-        version_after=after.version,
-        stock_after=after.stock,
         title=order.title,
         unit_price_minor=order.unit_price_minor,
-        reason=REENTERED,
         version_seen=order.version_after,
         stock_seen=order.stock_after,
         **selling.asked(order.purchase),
@@ -97,8 +91,7 @@ async def _sell_again(tx: Transaction, order: Order, book: Book, at_ms: int) -> 
 
 async def _receive(tx: Transaction, book: Book, change: int, at_ms: int) -> Book:
     after = book.returned(change, at_ms)
-    moved = await store.move_stock(tx, book, after)
-    assert moved  # noqa: S101  # the transaction holds the book that it read
+    await selling.move_stock(tx, book, after)
     entry = Entry(
         number=0,
         kind=Kind.RECEIVED,
@@ -132,19 +125,8 @@ async def _lost_book(tx: Transaction, order: Order, at_ms: int) -> Book:
     )
     tombstone = added.as_tombstone(at_ms)
     await store.insert_tombstone(tx, tombstone)
-    for kind, book in ((Kind.ADDED, added), (Kind.DELETED, tombstone)):
-        entry = Entry(
-            number=0,
-            kind=kind,
-            book_id=book.id,
-            at_ms=at_ms,
-            version_after=book.version,
-            stock_after=book.stock,
-            title=book.title,
-            unit_price_minor=book.price_minor,
-            reason=REENTERED,
-        )
-        await store.append(tx, entry)
+    await store.append(tx, entry_of_change(Kind.ADDED, None, added, reason=REENTERED))
+    await store.append(tx, entry_of_change(Kind.DELETED, added, tombstone, reason=REENTERED))
     return tombstone
 
 

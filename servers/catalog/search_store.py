@@ -34,6 +34,18 @@ async def books(tx: Transaction, ids: Sequence[int]) -> list[Book]:
     return [book_of(row) for row in rows]
 
 
+async def with_topic(tx: Transaction, topic: str, after_id: int, limit: int) -> list[Book]:
+    """Return living books of a topic with ids above ``after_id``, by id."""
+    rows = await tx.fetch_all(
+        "SELECT book_id FROM book_topics WHERE topic_key = $1 AND book_id > $2 "
+        "ORDER BY book_id LIMIT $3",
+        topic_key(topic),
+        after_id,
+        limit,
+    )
+    return await books(tx, [book_id for (book_id,) in rows])
+
+
 async def by_title(tx: Transaction, title: str, book_id: int, limit: int) -> list[Book]:
     """Return living books after this title and id, by title and id; ASCII case is ignored."""
     rows = await tx.fetch_all(

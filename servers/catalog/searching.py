@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from servers.catalog import search_store, store
 from servers.domain.errors import InvalidRequest
 from servers.domain.limits import MAX_ID
-from servers.domain.protocols import TopicPage
-from servers.domain.search import BookPage, Sort, relevance
+from servers.domain.search import BookPage, Found, Sort, relevance
 from servers.storage.full_text import words_of
 
 if TYPE_CHECKING:
@@ -54,6 +53,10 @@ class _Stretch:
     books: list[Book]
     last: _Place | None
 
+    def found(self) -> list[Found]:
+        """Return the books as a search shows them."""
+        return [Found.of(book) for book in self.books]
+
 
 async def find(tx: Transaction, search: BookSearch) -> BookPage:
     """Return a page of books. Raises `InvalidRequest` for an order or a position that is none."""
@@ -62,7 +65,7 @@ async def find(tx: Transaction, search: BookSearch) -> BookPage:
         return await _by_relevance(tx, search, position)
     after = await _place(tx, position, order)
     stretch = await _look(_source(tx, search, order), search, after, search.limit)
-    return _page(stretch.books, stretch, order)
+    return _page(stretch.found(), stretch, order)
 
 
 async def _by_relevance(tx: Transaction, search: BookSearch, position: list[object]) -> BookPage:
@@ -74,13 +77,13 @@ async def _by_relevance(tx: Transaction, search: BookSearch, position: list[obje
     source = _source(tx, search, Sort.RELEVANCE)
     if len(position) == 1:
         rest = await _look(source, search, await _place(tx, position, Sort.ID), search.limit)
-        return _page(rest.books, rest, Sort.ID)
+        return _page(rest.found(), rest, Sort.ID)
     rank, book_id, last_id = _numbers(position, 3) if position else (MAX_ID, 0, MAX_ID)
     head = await _look(source, search, _Place(), BEST_OF, last_id)
     asked = words_of(search.text or "")
     ranked = sorted((-_relevance(asked, book), book.id, book) for book in head.books)
     left = [each for each in ranked if each[:2] > (-rank, book_id)]
-    books = [book for _, _, book in left[: search.limit]]
+    books = [Found.of(book) for _, _, book in left[: search.limit]]
     last_id = head.last.book_id if head.last is not None else last_id
     if len(left) > search.limit:
         minus_rank, book_id, _ = left[search.limit - 1]
@@ -90,7 +93,7 @@ async def _by_relevance(tx: Transaction, search: BookSearch, position: list[obje
     if len(books) == search.limit:
         return BookPage(books, _encoded(last_id))
     rest = await _look(source, search, head.last, search.limit - len(books))
-    return _page([*books, *rest.books], rest, Sort.ID)
+    return _page(books + rest.found(), rest, Sort.ID)
 
 
 async def _look(
@@ -135,7 +138,7 @@ def _source(tx: Transaction, search: BookSearch, order: Sort) -> _Next:
 
         return with_words
     if topic is not None:
-        return lambda last, count: store.search(tx, TopicPage(topic, count, last.book_id))
+        return lambda last, count: search_store.with_topic(tx, topic, last.book_id, count)
     return lambda last, count: store.shelf(tx, last.book_id, count, tombstones=False)
 
 
@@ -149,7 +152,7 @@ def _relevance(asked: list[str], book: Book) -> int:
 # Positions, as they travel: numbers in JSON, the id of a page's last book among them.
 
 
-def _page(books: list[Book], stretch: _Stretch, order: Sort) -> BookPage:
+def _page(books: list[Found], stretch: _Stretch, order: Sort) -> BookPage:
     last = stretch.last
     if last is None:
         return BookPage(books)

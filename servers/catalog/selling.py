@@ -7,11 +7,12 @@ meets the database.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from servers.catalog import store
 from servers.domain.errors import KeyReused, OrderNotFound
-from servers.domain.ledger import Entry, Kind
+from servers.domain.ledger import Entry, Kind, entry_of_change
 from servers.domain.sale import Refused, Sold, Stale, decide
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ async def sell_book(tx: Transaction, batch: BookSales, at_ms: int) -> list[Outco
     before = await store.book(tx, batch.book_id)
     decisions, after = decide(before, batch.version, list(fresh.values()), at_ms)
     if before is not None and after is not None and after is not before:
-        moved = await store.move_stock(tx, before, after)
-        assert moved  # noqa: S101  # the transaction holds the book that it read
+        await move_stock(tx, before, after)
     stale: dict[str, Stale] = {}
     decided: list[tuple[Purchase, Sold | Refused]] = []
     for sale, decision in zip(fresh.values(), decisions, strict=True):
@@ -95,21 +95,20 @@ async def take_back(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
         return returned
     before = await _book_of(tx, sold.book_id)
     after = before.returned(purchase.quantity, at_ms)
-    moved = await store.move_stock(tx, before, after)
-    assert moved  # noqa: S101  # the transaction holds the book that it read
-    entry = Entry(
-        number=0,
-        kind=Kind.RETURNED,
-        book_id=sold.book_id,
-        at_ms=at_ms,
-        change=purchase.quantity,
-        version_after=after.version,
-        stock_after=after.stock,
+    await move_stock(tx, before, after)
+    entry = replace(
+        entry_of_change(Kind.RETURNED, before, after),
         title=sold.title,
         unit_price_minor=sold.unit_price_minor,
         **asked(purchase),
     )
     return await store.append(tx, entry)
+
+
+async def move_stock(tx: Transaction, before: Book, after: Book) -> None:
+    """Write the stock and version of a book that was read in this transaction."""
+    moved = await store.move_stock(tx, before, after)
+    assert moved  # noqa: S101  # the transaction holds the book that it read
 
 
 async def _book_of(tx: Transaction, book_id: int) -> Book:

@@ -16,15 +16,17 @@ from servers.domain.protocols import Change, TopicCount
 from servers.storage.database import UniqueViolation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from servers.domain.book import Book, Draft, Edit, Restock
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, Clock, TopicPage
     from servers.domain.sale import Purchase, SaleBatch, Stale
-    from servers.domain.search import BookPage, BookSearch
+    from servers.domain.search import BookPage, BookSearch, Found
     from servers.storage.database import Database, Transaction, Unit
+
+    Deciding = Callable[[Transaction, Purchase, int], Awaitable[Entry]]
 
 T = TypeVar("T")
 
@@ -52,10 +54,10 @@ class CatalogService:
 
         return await self._database.read(unit)
 
-    async def search(self, pages: Sequence[TopicPage]) -> list[list[Book]]:
+    async def search(self, pages: Sequence[TopicPage]) -> list[list[Found]]:
         """Return a page of books for each page asked for; see the protocol."""
 
-        async def unit(tx: Transaction) -> list[list[Book]]:
+        async def unit(tx: Transaction) -> list[list[Found]]:
             return [await store.search(tx, page) for page in pages]
 
         return await self._database.read(unit)
@@ -193,23 +195,20 @@ class CatalogService:
 
     async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
         """Decide that an order will never be sold; see the protocol."""
-        self._note(ledger_seen)
-        at_ms = self._clock.now_ms()
-
-        async def unit(tx: Transaction) -> Entry:
-            await self._current(tx)
-            return await selling.void(tx, purchase, at_ms)
-
-        return await self._write(unit)
+        return await self._decide(selling.void, purchase, ledger_seen)
 
     async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
         """Put the copies of a sold order back on the shelf; see the protocol."""
+        return await self._decide(selling.take_back, purchase, ledger_seen)
+
+    async def _decide(self, deciding: Deciding, purchase: Purchase, ledger_seen: int) -> Entry:
+        """Make an entry of an order, or find it in the ledger, in one transaction."""
         self._note(ledger_seen)
         at_ms = self._clock.now_ms()
 
         async def unit(tx: Transaction) -> Entry:
             await self._current(tx)
-            return await selling.take_back(tx, purchase, at_ms)
+            return await deciding(tx, purchase, at_ms)
 
         return await self._write(unit)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from servers.domain.book import Book
 from servers.domain.ledger import Entry, Kind
+from servers.domain.search import Found
 from servers.domain.text import topic_key
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from servers.storage.database import Row, Transaction
 
 BOOK = "id, title, authors, isbn, topics, price_minor, stock, version, updated_at_ms, deleted"
+_read_json = json.JSONDecoder().raw_decode
 _ENTRY_WITHOUT_NUMBER = (
     "kind, book_id, at_ms, change, version_after, stock_after, title, unit_price_minor, "
     "order_id, fingerprint, quantity, asked_version, asked_max_price_minor, reason, version_seen, "
@@ -47,16 +49,20 @@ async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool)
     return [book_of(row) for row in rows]
 
 
-async def search(tx: Transaction, page: TopicPage) -> list[Book]:
+async def search(tx: Transaction, page: TopicPage) -> list[Found]:
     """Return a page of the living books of a topic, sorted by id."""
     rows = await tx.fetch_all(
-        f"SELECT {BOOK} FROM books WHERE id IN (SELECT book_id FROM book_topics "
-        "WHERE topic_key = $1 AND book_id > $2 ORDER BY book_id LIMIT $3) ORDER BY id",
+        "SELECT id, title, authors, price_minor, stock FROM book_topics "
+        "JOIN books ON books.id = book_topics.book_id "
+        "WHERE topic_key = $1 AND book_id > $2 ORDER BY book_id LIMIT $3",
         topic_key(page.topic),
         page.after_id,
         page.limit,
     )
-    return [book_of(row) for row in rows]
+    return [
+        Found(book_id, title, _names(authors), price_minor, stock)
+        for book_id, title, authors, price_minor, stock in rows
+    ]
 
 
 async def topics(tx: Transaction) -> list[tuple[str, int]]:
@@ -231,15 +237,21 @@ def book_of(row: Row) -> Book:
     return Book(
         book_id,
         title,
-        tuple(json.loads(authors)),
+        _names(authors),
         isbn,
-        tuple(json.loads(names)),
+        _names(names),
         price_minor,
         stock,
         version,
         updated_at_ms,
         bool(deleted),
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names in a column that holds them as JSON without blanks around it."""
+    # Many rows are read for a page, and this takes a third of the time of `json.loads`.
+    return tuple(_read_json(text)[0])
 
 
 def _entry(row: Row) -> Entry:

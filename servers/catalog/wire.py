@@ -54,11 +54,12 @@ Time = Annotated[
     str,
     Meta(description="A moment in UTC, as in RFC 3339.", extra_json_schema={"format": "date-time"}),
 ]
+Text = Annotated[str, Meta(extra_json_schema={"pattern": TEXT_PATTERN})]
 Title = Annotated[
-    str,
+    Text,
     Meta(
         description="Text with something visible in it and no control characters.",
-        extra_json_schema={"maxLength": MAX_TITLE_CHARACTERS, "pattern": TEXT_PATTERN},
+        extra_json_schema={"maxLength": MAX_TITLE_CHARACTERS},
     ),
 ]
 Isbn = Annotated[
@@ -69,17 +70,17 @@ Isbn = Annotated[
     ),
 ]
 Reason = Annotated[
-    str,
+    Text,
     Meta(
         description="Why, in the words of whoever did it.",
-        extra_json_schema={"maxLength": MAX_REASON_CHARACTERS, "pattern": TEXT_PATTERN},
+        extra_json_schema={"maxLength": MAX_REASON_CHARACTERS},
     ),
 ]
 TopicName = Annotated[
-    str,
+    Text,
     Meta(
         description="A topic: upper and lower case and the number of blanks do not matter.",
-        extra_json_schema={"maxLength": MAX_TOPIC_CHARACTERS, "pattern": TEXT_PATTERN},
+        extra_json_schema={"maxLength": MAX_TOPIC_CHARACTERS},
     ),
 ]
 KindName = Annotated[str, Meta(extra_json_schema={"enum": [*Kind]})]

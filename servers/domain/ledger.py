@@ -91,7 +91,7 @@ def entry_of_change(
     reason: str | None = None,
     fingerprint: str | None = None,
 ) -> Entry:
-    """Return the entry, not yet numbered, of a change of a book by staff; None before: added."""
+    """Return the entry, not yet numbered, of a change of a book; None before: it was added."""
     return Entry(
         number=0,
         kind=kind,

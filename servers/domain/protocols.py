@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from servers.domain.ledger import Entry
     from servers.domain.order import Order, State
     from servers.domain.sale import Purchase, SaleBatch, Stale
-    from servers.domain.search import BookPage, BookSearch
+    from servers.domain.search import BookPage, BookSearch, Found
 
 
 class Clock(Protocol):
@@ -69,7 +69,7 @@ class Catalog(Protocol):
     async def books(self, ids: Sequence[int]) -> list[Book | None]:
         """Return the books of these ids, in order, tombstones too; None where none was."""
 
-    async def search(self, pages: Sequence[TopicPage]) -> list[list[Book]]:
+    async def search(self, pages: Sequence[TopicPage]) -> list[list[Found]]:
         """Return, for each page asked for, its living books, sorted by id."""
 
     async def find(self, search: BookSearch) -> BookPage:

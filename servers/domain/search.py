@@ -69,6 +69,22 @@ class BookSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A book as a search shows it: what tells one from another, and whether it can be bought."""
+
+    id: int
+    title: str
+    authors: tuple[str, ...]
+    price_minor: int
+    stock: int
+
+    @classmethod
+    def of(cls, book: Book) -> Found:
+        """Return what a search shows of a book."""
+        return cls(book.id, book.title, book.authors, book.price_minor, book.stock)
+
+
+@dataclass(frozen=True, slots=True)
 class BookPage:
     """Books found, and where the next page begins; None at the end.
 
@@ -76,7 +92,7 @@ class BookPage:
     many books are shown, the next page goes on looking.
     """
 
-    books: list[Book]
+    books: list[Found]
     following: str | None = None
 
 
