@@ -13,12 +13,16 @@ from pathlib import Path
 from benchmarks import chart, report
 from benchmarks.comparing import compare
 
+_MANY_BOOKS = 1_000_000
+_FEW_BOOKS = 1_000
+
 
 def main() -> int:
     """Measure and print; return 0 if every answer was as it should be and the audits are ok."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each load in each round")
+    parser.add_argument("--books", type=int, help="in the catalogue; a million unless --quick")
     parser.add_argument("--quick", action="store_true", help="four loads in less than a minute")
     parser.add_argument("--json", type=Path, help="write everything that was measured there")
     parser.add_argument("--chart", type=Path, help="write a picture of it there, as SVG")
@@ -27,6 +31,7 @@ def main() -> int:
     found = compare(
         rounds=options.rounds,
         seconds=seconds,
+        books=options.books or (_FEW_BOOKS if options.quick else _MANY_BOOKS),
         quick=options.quick,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )

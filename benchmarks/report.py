@@ -70,6 +70,7 @@ GOALS = (
     Goal("hot / bare, 1 client, p50", "hot, 1 client", "bare, 1 client", _p50, at_most=8),
     Goal("search / bare", "search", "bare", _rate, at_least=0.45),
     Goal("search / bare, CPU", "search", "bare", _cpu, at_most=3),
+    Goal("search, deep / first page", "search, deep page", "search, first page", _rate, 0.67),
     Goal("hot, 256 / 64 clients", "hot, 256 clients", "hot", _rate, at_least=0.9),
     Goal("hot, 1000 / 64 clients", "hot, 1000 clients", "hot", _rate, at_least=0.9),
     Goal("info, logs on / off", "info of one book", "info of one book, no logs", _rate, 0.85),
