@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from servers.access import exposure, tls
 from servers.access.keyring import Keyring
 from servers.listening import listen, url_of
+from servers.meanwhile import meanwhile
 from servers.web.room import connections_within_files
 from servers.web.serving import end_with_parent, serving, stop_event
 
@@ -77,7 +78,7 @@ async def serve_until_stopped(
             )
         )
         keyring = Keyring(settings, tokens, server.doors, server.hops)
-        await stack.enter_async_context(keyring.watched())
+        await stack.enter_async_context(meanwhile(keyring.watch))
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)

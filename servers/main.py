@@ -30,6 +30,7 @@ from servers.chance import WallClock, secret_ids, stopwatch
 from servers.durable import ShopDatabase, let_go
 from servers.foreground import Server, loop_factory, serve_until_stopped
 from servers.frontend.handlers import FrontendHandlers
+from servers.meanwhile import meanwhile
 from servers.order.gateway import OrderGateway
 from servers.order.handlers import OrderHandlers
 from servers.order.mapping import OrderMapping
@@ -124,8 +125,8 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
         )
         peer = Peer(hop, greet=service.introduce)
         await service.start()
-        await stack.enter_async_context(peer.watched())
-        await stack.enter_async_context(Resolver(service).running())
+        await stack.enter_async_context(meanwhile(peer.watch))
+        await stack.enter_async_context(meanwhile(Resolver(service).run))
         handlers = OrderHandlers(service, OrderMapping(settings.currency))
         checks = {"database": database.wrong, "catalog": peer.check}
         server = _server(
@@ -147,7 +148,7 @@ async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
         orders = await stack.enter_async_context(_hop(outside, "order"))
         peers = [Peer(hop, guards=True) for hop in (catalog, orders)]
         for peer in peers:
-            await stack.enter_async_context(peer.watched())
+            await stack.enter_async_context(meanwhile(peer.watch))
         order_peer = peers[1]
         handlers = FrontendHandlers(
             catalog=CatalogGateway(catalog, call_s=settings.catalog_call_s, random=outside.random),

@@ -7,7 +7,6 @@ Lives here: when to look, and who is told. Which tokens are valid is known to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from servers.access import token_list, tokens
 from servers.web.auth import Role
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from servers.access.tokens import Tokens
@@ -59,18 +58,8 @@ class Keyring:
             if self._looks_left < 0:
                 self._send(self._next)
 
-    @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Keep looking while the block runs."""
-        task = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Keep looking, for ever."""
         while True:
             self.look()
             await asyncio.sleep(LOOK_S)

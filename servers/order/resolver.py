@@ -8,7 +8,6 @@ instead, which decides that it is never sold. A cancelling order gives its copie
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from servers.domain.errors import ShopError
 from servers.domain.order import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from servers.domain.order import Order
     from servers.order.service import OrderService
 
@@ -58,17 +55,6 @@ class Resolver:
                 stuck = True
             pause_s = min(pause_s * 2, LONGEST_S) if stuck else EVERY_S
             await asyncio.sleep(pause_s)
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run while the block does."""
-        task = self._loop.create_task(self.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _drive(self, order: Order, age_s: float) -> bool:
         if order.state is State.CANCELLING:

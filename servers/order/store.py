@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from servers.domain.order import Order, State
@@ -31,22 +32,19 @@ _FIELDS = (
     "return_number",
 )
 _ORDER = f"{_PURCHASE}, {', '.join(_FIELDS)}"
+_ASKED = attrgetter("order_id", "book_id", "quantity", "version", "max_price_minor")
+"""The values of the columns of a purchase."""
 
 
 async def insert(tx: Transaction, order: Order) -> bool:
     """Add an order as it stands; False where its id is there already."""
-    purchase = order.purchase
     names = f"{_ORDER}, fingerprint"
     places = ", ".join(f"${place}" for place in range(1, len(_FIELDS) + 7))
     changed = await tx.execute(
         f"INSERT INTO orders ({names}) VALUES ({places}) ON CONFLICT (id) DO NOTHING",
-        purchase.order_id,
-        purchase.book_id,
-        purchase.quantity,
-        purchase.version,
-        purchase.max_price_minor,
+        *_ASKED(order.purchase),
         *[getattr(order, name) for name in _FIELDS],
-        purchase.fingerprint,
+        order.purchase.fingerprint,
     )
     return changed == 1
 
@@ -58,17 +56,8 @@ async def insert_pending(tx: Transaction, orders: Iterable[Order]) -> set[str]:
         "created_at_ms, fingerprint) VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7) "
         "ON CONFLICT (id) DO NOTHING RETURNING id",
         [
-            (
-                purchase.order_id,
-                purchase.book_id,
-                purchase.quantity,
-                purchase.version,
-                purchase.max_price_minor,
-                order.created_at_ms,
-                purchase.fingerprint,
-            )
+            (*_ASKED(order.purchase), order.created_at_ms, order.purchase.fingerprint)
             for order in orders
-            for purchase in (order.purchase,)
         ],
     )
     return {order_id for (order_id,) in rows}

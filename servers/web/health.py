@@ -7,7 +7,6 @@ what it waits for. A server that is not ready is not waited for by others.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +19,7 @@ from servers.web.openapi.described import Description, Good
 from servers.web.routes import Route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from servers.web.answers import Answer
     from servers.web.call import Call
@@ -191,18 +190,8 @@ class Peer:
             await asyncio.sleep(_CHECK_AGAIN_S)
             await self.ask()
 
-    @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Keep asking while the block runs."""
-        task = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Keep asking, for ever."""
         while True:
             await asyncio.sleep(_CHECK_S if self.ready else _CHECK_AGAIN_S)
             await self.ask()

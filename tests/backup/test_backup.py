@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 FILES = {"orders.db", "catalog.db", "manifest.json"}
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servers.catalog.handlers import CatalogHandlers
-from servers.catalog.mapping import BookMapping
 from tests.support.services import (
     SERVICE_TOKEN,
     add_book,
     asking,
+    catalog_app,
     listening,
-    make_app,
     open_catalog_service,
     purchase,
 )
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 
     from servers.catalog.service import CatalogService
     from servers.domain.sale import Purchase
-    from tests.support.services import Reply, Web
+    from tests.support.services import Web
+    from tests.support.shop import Reply
 
 
 @pytest.fixture
@@ -37,9 +36,7 @@ async def catalog(tmp_path: Path) -> AsyncIterator[CatalogService]:
 @pytest.fixture
 async def web(catalog: CatalogService) -> AsyncIterator[Web]:
     """The catalog over HTTP."""
-    mapping = BookMapping("USD")
-    app = make_app(CatalogHandlers(catalog, mapping).routes(), present=mapping.present)
-    async with listening(app) as url, asking(catalog=url) as client:
+    async with listening(catalog_app(catalog)) as url, asking(catalog=url) as client:
         yield client
 
 

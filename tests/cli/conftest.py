@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from bookstore_cli.main import run
+from tests.audit.conftest import told_story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+__all__ = ["told_story"]
 
 TOKEN = "0" * 64
 
@@ -24,6 +27,12 @@ class Ran:
     code: int
     out: str
     err: str
+
+
+class Bookstore(Protocol):
+    """Runs one command in this process, with a folder of its own."""
+
+    def __call__(self, *words: object) -> Ran: ...
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +52,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bookstore(folder: Path, capfd: pytest.CaptureFixture[Any]) -> Callable[..., Ran]:
+def story(told_story: Path, folder: Path) -> Path:
+    """The command's folder, with a stopped shop in it."""
+    shutil.copytree(told_story, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def bookstore(folder: Path, capfd: pytest.CaptureFixture[Any]) -> Bookstore:
     """Run one command in this process, with a folder of its own."""
 
     def call(*words: object) -> Ran:

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from typing import TYPE_CHECKING
-
-import pytest
 
 from servers.storage.sqlite_file import FileLock
 from servers.supervisor import write_shop_file
 from servers.upkeep.backoffice import open_stopped
-from tests.audit.keepers import tamper, tell_the_story
+from tests.audit.keepers import tamper
 from tests.cli.fake_frontend import closed_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore, Ran
 
 OK = "audit ok: received 9 + returned 1 = sold 4 + left 6\n"
-
-
-@pytest.fixture(scope="module")
-def told_story(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stopped shop that no test may change."""
-    folder = tmp_path_factory.mktemp("story")
-    asyncio.run(tell_the_story(folder))
-    return folder
-
-
-@pytest.fixture
-def story(told_story: Path, folder: Path) -> Path:
-    """The command's folder, with a stopped shop in it."""
-    shutil.copytree(told_story, folder, dirs_exist_ok=True)
-    return folder
 
 
 def test_a_right_shop_is_one_line(bookstore: Bookstore, story: Path) -> None:

@@ -24,12 +24,8 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Ran
+    from tests.cli.conftest import Bookstore
     from tests.cli.fake_frontend import Step
-
-    Bookstore = Callable[..., Ran]
 
 
 KEY = "a-key-of-sixteen-or-more"

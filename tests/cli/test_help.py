@@ -20,12 +20,10 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 
 _ELSEWHERE = {"audit", "reconcile", "demo"}  # These have tests of their own.

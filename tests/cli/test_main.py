@@ -16,12 +16,9 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,7 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
 
 
 ROW = {"id": 1, "title": "T", "authors": ["A"], "price": "1.00", "stock": 1}

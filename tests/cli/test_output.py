@@ -14,11 +14,7 @@ from bookstore_cli.output import cell, csv_line, guarded, items_of, tsv_line, un
 from tests.cli.fake_frontend import BOOK, ORDER, ORDER_ID, answers, frontend, refuses, says
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 _FOUND = [
     {"id": 1, "title": "=1+1", "authors": ["A; B", "C"], "price": "1.00", "stock": 0},

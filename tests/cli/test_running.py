@@ -16,14 +16,11 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 
 def test_status_names_each_server(bookstore: Bookstore, folder: Path) -> None:

@@ -10,11 +10,7 @@ import pytest
 from tests.cli.fake_frontend import answers, frontend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 ROW = {"id": 4, "title": "Cooking", "authors": ["A"], "price": "1.00", "stock": 2}
 

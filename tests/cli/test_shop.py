@@ -16,11 +16,7 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 
 ROW = {"id": 1, "title": "T", "authors": ["A"], "price": "1.00", "stock": 1}

@@ -11,12 +11,9 @@ import pytest
 from tests.cli.conftest import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore
 
 
 @pytest.fixture(autouse=True)

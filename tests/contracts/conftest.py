@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.catalog.client import CatalogClient
-from servers.catalog.handlers import CatalogHandlers
-from servers.catalog.mapping import BookMapping
 from servers.order.client import OrderClient
 from servers.order.handlers import OrderHandlers
 from servers.order.mapping import OrderMapping
@@ -20,6 +17,7 @@ from tests.support.services import (
     PATIENCE_S,
     SERVICE_TOKEN,
     TestClock,
+    catalog_over_http,
     listening,
     make_app,
     open_catalog_service,
@@ -41,11 +39,7 @@ async def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         if request.param == "service":
             yield service
             return
-        mapping = BookMapping("USD")
-        app = make_app(CatalogHandlers(service, mapping).routes(), present=mapping.present)
-        url = await stack.enter_async_context(listening(app))
-        hop = await stack.enter_async_context(open_hop("catalog", url, SERVICE_TOKEN))
-        yield CatalogClient(hop, call_s=PATIENCE_S)
+        yield await stack.enter_async_context(catalog_over_http(service))
 
 
 @pytest.fixture

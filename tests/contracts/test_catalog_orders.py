@@ -12,26 +12,11 @@ from servers.domain.book import Restock
 from servers.domain.errors import KeyReused, LedgerBehind, OrderNotFound
 from servers.domain.ledger import Entry, Kind
 from servers.domain.order import placed
-from servers.domain.sale import Purchase, Stale
-from tests.support.services import add_book, batch_of, draft, purchase
+from servers.domain.sale import Stale
+from tests.support.services import add_book, batch_of, draft, purchase, sell, stock_of
 
 if TYPE_CHECKING:
     from servers.domain.protocols import Catalog
-
-
-async def sell(catalog: Catalog, version: int, *sales: Purchase) -> list[Entry]:
-    """Sell a batch of one book and return its answers, which must be entries."""
-    (answers,) = await catalog.sell(batch_of(version, *sales))
-    entries = [answer for answer in answers if isinstance(answer, Entry)]
-    assert len(entries) == len(sales)
-    return entries
-
-
-async def stock_of(catalog: Catalog, book_id: int) -> int:
-    """Return how many copies of a book are on the shelf."""
-    (book,) = await catalog.books([book_id])
-    assert book is not None
-    return book.stock
 
 
 async def test_the_same_id_again(catalog: Catalog) -> None:

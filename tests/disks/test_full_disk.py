@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from tests.support.services import Reply, Web
+    from tests.support.services import Web
+    from tests.support.shop import Reply
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.support.services import Reply, Web
+    from tests.support.services import Web
+    from tests.support.shop import Reply
 
 KEY = {"Idempotency-Key": "a-key-of-a-customer"}
 

@@ -80,10 +80,9 @@ def test_there_are_examples() -> None:
     assert len(SERVERS) >= 4
 
 
-@pytest.mark.parametrize("line", SHORT)
-def test_an_example(line: str, environ: dict[str, str]) -> None:
-    """It is typed into a shell as it stands, exits 0, and complains of nothing."""
-    done = subprocess.run(
+def typed(line: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a line as it is typed into a shell."""
+    return subprocess.run(
         ["/bin/sh", "-c", line],
         env=environ,
         capture_output=True,
@@ -92,6 +91,12 @@ def test_an_example(line: str, environ: dict[str, str]) -> None:
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+@pytest.mark.parametrize("line", SHORT)
+def test_an_example(line: str, environ: dict[str, str]) -> None:
+    """It is typed into a shell as it stands, exits 0, and complains of nothing."""
+    done = typed(line, environ)
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
     quiet = line.split()[1:3] == ["books", "delete"]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.audit.keepers import tell_the_story
-from tests.live.test_examples import ELSEWHERE, RESTORE, path
-from tests.support.shop import PATIENCE_S
+from tests.live.test_examples import ELSEWHERE, RESTORE, path, typed
 
 __all__ = ["path"]
 
@@ -25,21 +23,14 @@ def test_an_example_of_restore(line: str, path: str, tmp_path: Path) -> None:
     folder.mkdir(0o700)
     asyncio.run(tell_the_story(folder))
     backup = line.split()[3]
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"bookstore db backup {backup} && {line}"],
-        env={
-            **os.environ,
-            "PATH": path,
-            "HOME": str(tmp_path),
-            "BOOKSTORE_DATA": str(folder),
-            "PYTHONPATH": str(Path.cwd()),
-        },
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    environ = {
+        **os.environ,
+        "PATH": path,
+        "HOME": str(tmp_path),
+        "BOOKSTORE_DATA": str(folder),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    done = typed(f"bookstore db backup {backup} && {line}", environ)
     assert done.returncode == 0, done.stderr
     assert "restored" in done.stdout
     assert "bookstore up" in done.stderr

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.support.services import Reply, Web
+    from tests.support.services import Web
+    from tests.support.shop import Reply
 
 BOOK = {"title": "T", "authors": ["A"], "price": "5.00", "stock": 3, "topics": ["tests"]}
 ISBN = "9780140449334"

@@ -13,7 +13,7 @@ from servers.domain.protocols import OrderPage, Placement
 from servers.order.resolver import Resolver
 from servers.order.service import OrderService, Timing
 from tests.order.unreliable import Fault
-from tests.support.services import PATIENCE_S, add_book, purchase, wait_until
+from tests.support.services import PATIENCE_S, add_book, purchase, stock_of, wait_until
 
 if TYPE_CHECKING:
     from servers.domain.order import Order
@@ -27,13 +27,6 @@ async def place(orders: OrderService, asked: Purchase, patience_s: float = PATIE
     (answer,) = await orders.place([asked], patience_s)
     assert isinstance(answer, Placement), answer
     return answer
-
-
-async def stock_of(catalog: UnreliableCatalog, book_id: int) -> int:
-    """Return how many copies of a book are on the shelf."""
-    (book,) = await catalog.books([book_id])
-    assert book is not None
-    return book.stock
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from servers.domain.order import State, placed
 from servers.domain.protocols import Placement
 from servers.order.resolver import Resolver
 from tests.order.unreliable import Fault
-from tests.support.services import PATIENCE_S, add_book, batch_of, purchase
+from tests.support.services import PATIENCE_S, add_book, batch_of, purchase, stock_of, wait_until
 
 if TYPE_CHECKING:
     from servers.domain.sale import Purchase
@@ -30,21 +30,16 @@ async def place(orders: OrderService, asked: Purchase, patience_s: float = 0.0) 
     return answer
 
 
-async def stock_of(catalog: UnreliableCatalog, book_id: int) -> int:
-    """Return how many copies of a book are on the shelf."""
-    (book,) = await catalog.books([book_id])
-    assert book is not None
-    return book.stock
-
-
 async def left_pending(
     open_orders: OpenOrders, catalog: UnreliableCatalog, fault: Fault, **fields: int
 ) -> Purchase:
     """Leave one purchase pending: its server ends while the catalog fails."""
     asked = purchase(await add_book(catalog, stock=10), **fields)
     catalog.always = fault
-    async with open_orders() as orders:
+    async with open_orders(drive_s=0.0) as orders:
         assert (await place(orders, asked)).order.state is State.PENDING
+        # Or it would ask again beside its successor, as no dead process does.
+        await wait_until(lambda: orders.seller.under_way == 0, "it has given up")
     catalog.always = Fault.NONE
     return asked
 

@@ -11,12 +11,9 @@ from tests.cli.fake_frontend import BOOK, ORDER, frontend, refuses, says
 from tests.outputs.hostile import SENT, hidden_in, width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Ran
-
-    Bookstore = Callable[..., Ran]
+    from tests.cli.conftest import Bookstore, Ran
 
 
 @pytest.fixture

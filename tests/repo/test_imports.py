@@ -47,7 +47,7 @@ COMMAND_LINE = ["click", "rich", "platformdirs", "bookstore_cli", "servers.domai
 CALLS_AT_IMPORT = {
     *("TypeVar", "ParamSpec", "frozenset", "MappingProxyType", "len", "re.compile", "attrgetter"),
     *("datetime", "timedelta", "logging.getLogger", "Meta", "msgspec.Raw"),
-    *("msgspec.json.Encoder", "msgspec.json.Decoder"),
+    *("msgspec.json.Encoder", "msgspec.json.Decoder", "json.JSONDecoder"),
 }
 """What the servers' modules may call when they are imported: it makes values, and no more."""
 

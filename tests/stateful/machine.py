@@ -1,4 +1,4 @@
-"""A hypothesis state machine whose steps are awaited, each on the one event loop of its life."""
+"""Hypothesis state machines whose steps are awaited, each on the one event loop of its life."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from servers.domain.errors import ShopError
+from tests.stateful.model import Book, Model
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -90,3 +91,31 @@ class AwaitedMachine(RuleBasedStateMachine):
         finally:
             self._runner.close()
             self._folder.cleanup()
+
+
+class BooksMachine(AwaitedMachine):
+    """Has a model beside it, and two books to begin with."""
+
+    def __init__(self) -> None:
+        self.model = Model()
+        super().__init__()
+
+    def add(self, price: int, stock: int) -> None:
+        """Add a book to both."""
+
+    @initialize()
+    def first_books(self) -> None:
+        """Begin with two books, or little could happen in many lives."""
+        self.add(1000, 5)
+        self.add(2000, 2)
+
+    def version(self, book_id: int, past: int | None) -> int | None:
+        """Return a version that a request may name."""
+        book = self.model.books.get(book_id, Book(0, 0))
+        return None if past is None else max(1, book.version - past)
+
+    def changed(self, book_id: int, refused: str | None, expected: Book | str) -> None:
+        """Expect of a change by staff what the model says: a refusal, or the book as it is then."""
+        assert refused == (expected if isinstance(expected, str) else None)
+        if isinstance(expected, Book):
+            self.model.put(book_id, expected)

@@ -63,14 +63,26 @@ class Model:
         self.entries += 1
         return book
 
-    def refusal(self, book_id: int, version: int | None) -> str | None:
-        """Return why staff may not change a book, made for a version of it, or None."""
+    def changed(self, book_id: int, version: int | None, **fields: object) -> Book | str:
+        """Return a book as a change by staff would leave it, or the code of its refusal."""
         book = self.books.get(book_id)
         if book is None:
             return "book_not_found"
         if book.deleted:
             return "book_deleted"
-        return None if version in {None, book.version} else "stale_version"
+        return book.moved(**fields) if version in {None, book.version} else "stale_version"
+
+    def restocked(
+        self, book_id: int, version: int | None, change: int, *, counted: bool = False
+    ) -> Book | str:
+        """Return the same for a change of its stock, or for a new count of it."""
+        after = self.changed(book_id, version)
+        if isinstance(after, str):
+            return after
+        stock = change if counted else after.stock + change
+        if stock < 0:
+            return "out_of_stock"
+        return replace(after, stock=stock) if stock <= MAX_STOCK else "stock_limit"
 
     def sell(
         self, book_id: int, version: int | None, sales: list[tuple[str, Wish]]

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from servers.catalog.client import CatalogClient
-from servers.catalog.handlers import CatalogHandlers
-from servers.catalog.mapping import BookMapping
 from servers.domain.accounts import Accounts
 from servers.domain.book import Edit, Restock
 from servers.domain.invariants import examine
 from servers.domain.ledger import Entry, Kind
 from servers.domain.sale import BookSales, Purchase, SaleBatch, Stale
-from servers.web.hop import open_hop
 from tests.stateful.machine import (
     BOOK_IDS,
     CHANGES,
@@ -25,18 +21,11 @@ from tests.stateful.machine import (
     PRICES,
     QUANTITIES,
     STOCKS,
-    AwaitedMachine,
+    BooksMachine,
     lives,
 )
-from tests.stateful.model import KEY_REUSED, MAX_STOCK, STALE, Book, Decision, Model, Wish
-from tests.support.services import (
-    PATIENCE_S,
-    SERVICE_TOKEN,
-    draft,
-    listening,
-    make_app,
-    open_catalog_service,
-)
+from tests.stateful.model import KEY_REUSED, STALE, Book, Decision, Wish
+from tests.support.services import catalog_over_http, draft, open_catalog_service
 
 if TYPE_CHECKING:
     from servers.domain.errors import KeyReused
@@ -49,14 +38,10 @@ SALES = st.lists(
 )
 
 
-class CatalogMachine(AwaitedMachine):
+class CatalogMachine(BooksMachine):
     """The catalog's service on its database."""
 
     catalog: Catalog
-
-    def __init__(self) -> None:
-        self.model = Model()
-        super().__init__()
 
     async def open(self) -> None:
         """Open the service."""
@@ -73,24 +58,10 @@ class CatalogMachine(AwaitedMachine):
             accounts.take(entry)
         assert examine(books, [], accounts, None).violations == []
 
-    def version(self, book_id: int, past: int | None) -> int | None:
-        """Return a version that a request may name."""
-        book = self.model.books.get(book_id, Book(0, 0))
-        return None if past is None else max(1, book.version - past)
-
-    def changed(self, change: Any, book_id: int, refused: str | None, after: Book | None) -> None:
-        """Let staff change a book, and expect a refusal or the book as it must be then."""
+    def expect(self, change: Any, book_id: int, expected: Book | str) -> None:
+        """Let staff change a book, and expect what the model says."""
         told = self.answer(change)
-        assert (told if isinstance(told, str) else None) == refused
-        if refused is None:
-            assert after is not None
-            self.model.put(book_id, after)
-
-    @initialize()
-    def first_books(self) -> None:
-        """Begin with two books, or little could happen in many lives."""
-        self.add(1000, 5)
-        self.add(2000, 2)
+        self.changed(book_id, told if isinstance(told, str) else None, expected)
 
     @rule(price=PRICES, stock=STOCKS)
     def add(self, price: int, stock: int) -> None:
@@ -104,35 +75,28 @@ class CatalogMachine(AwaitedMachine):
     def edit(self, book_id: int, price: int, past: int) -> None:
         """Edit a book's price."""
         version = self.version(book_id, past) or 1
-        refused = self.model.refusal(book_id, version)
-        after = None if refused else self.model.books[book_id].moved(price=price)
+        expected = self.model.changed(book_id, version, price=price)
         change = self.catalog.edit(book_id, Edit({"price_minor": price}), version)
-        self.changed(change, book_id, refused, after)
+        self.expect(change, book_id, expected)
 
     @rule(book_id=BOOK_IDS, change=CHANGES, counted=st.booleans(), past=PAST)
     def restock(self, book_id: int, change: int, counted: bool, past: int | None) -> None:
         """Change the stock, or count it anew, which is always done for a version."""
         version = self.version(book_id, (past or 0) if counted else past)
-        refused = self.model.refusal(book_id, version)
-        after, restock = None, Restock("a parcel", change=change)
+        restock = Restock("a parcel", change=change)
+        expected = self.model.restocked(book_id, version, change)
         if counted:
             restock = Restock("counted", count=abs(change))
-        if refused is None:
-            book = self.model.books[book_id]
-            stock = abs(change) if counted else book.stock + change
-            refused = "out_of_stock" if stock < 0 else None
-            refused = "stock_limit" if stock > MAX_STOCK else refused
-            after = book.moved(stock=stock)
-        self.changed(self.catalog.restock(book_id, restock, version), book_id, refused, after)
+            expected = self.model.restocked(book_id, version, abs(change), counted=True)
+        self.expect(self.catalog.restock(book_id, restock, version), book_id, expected)
 
     @rule(book_id=BOOK_IDS, past=PAST, meant=st.sampled_from([False, False, True]))
     def delete(self, book_id: int, past: int | None, meant: bool) -> None:
         """Delete a book; seldom, so that books have a life."""
         if meant:
             version = self.version(book_id, past)
-            refused = self.model.refusal(book_id, version)
-            after = None if refused else self.model.books[book_id].moved(deleted=True)
-            self.changed(self.catalog.delete(book_id, version), book_id, refused, after)
+            expected = self.model.changed(book_id, version, deleted=True)
+            self.expect(self.catalog.delete(book_id, version), book_id, expected)
 
     @rule(batch=st.lists(st.tuples(BOOK_IDS, PAST, SALES), min_size=1, max_size=2))
     def sell(self, batch: list[tuple[int, int | None, list[Any]]]) -> None:
@@ -200,11 +164,7 @@ class HttpCatalogMachine(CatalogMachine):
     async def open(self) -> None:
         """Open the service, its server and a client."""
         service = await self.stack.enter_async_context(open_catalog_service(self.folder))
-        mapping = BookMapping("USD")
-        app = make_app(CatalogHandlers(service, mapping).routes(), present=mapping.present)
-        url = await self.stack.enter_async_context(listening(app))
-        hop = await self.stack.enter_async_context(open_hop("catalog", url, SERVICE_TOKEN))
-        self.catalog = CatalogClient(hop, call_s=PATIENCE_S)
+        self.catalog = await self.stack.enter_async_context(catalog_over_http(service))
 
 
 def _purchase(order_id: str, wish: Wish) -> Purchase:

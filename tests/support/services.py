@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import itertools
-import json
 import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,12 @@ import aiohttp
 from yarl import URL
 
 from servers.access.tokens import Tokens
+from servers.catalog.client import CatalogClient
+from servers.catalog.handlers import CatalogHandlers
+from servers.catalog.mapping import BookMapping
 from servers.catalog.service import CatalogService
 from servers.domain.book import Draft
+from servers.domain.ledger import Entry
 from servers.domain.sale import BookSales, Purchase, SaleBatch
 from servers.durable import ShopDatabase
 from servers.main import Outside, open_catalog, open_frontend, open_order
@@ -28,7 +31,9 @@ from servers.settings import load
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
 from servers.web.app import App
 from servers.web.auth import Doors, Role
+from servers.web.hop import open_hop
 from servers.web.serving import ShopServer
+from tests.support.shop import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -78,6 +83,21 @@ def batch_of(version: int, *sales: Purchase, ledger_seen: int = 0) -> SaleBatch:
 async def add_book(catalog: Catalog, **fields: Any) -> int:
     """Add a book and return its id."""
     return (await catalog.add(draft(**fields))).book.id
+
+
+async def sell(catalog: Catalog, version: int, *sales: Purchase) -> list[Entry]:
+    """Sell a batch of one book and return its answers, which must be entries."""
+    (answers,) = await catalog.sell(batch_of(version, *sales))
+    entries = [answer for answer in answers if isinstance(answer, Entry)]
+    assert len(entries) == len(sales)
+    return entries
+
+
+async def stock_of(catalog: Catalog, book_id: int) -> int:
+    """Return how many copies of a book are on the shelf."""
+    (book,) = await catalog.books([book_id])
+    assert book is not None
+    return book.stock
 
 
 async def wait_until(holds: Any, what: str) -> None:
@@ -139,24 +159,20 @@ async def listening(app: App) -> AsyncIterator[str]:
         await protocols.shutdown(1.0)
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer: status, headers, raw body."""
+def catalog_app(service: Catalog) -> App:
+    """Return the catalog's application in front of a service."""
+    mapping = BookMapping("USD")
+    return make_app(CatalogHandlers(service, mapping).routes(), present=mapping.present)
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
-    @property
-    def json(self) -> Any:
-        """The body, decoded."""
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        """The code of a problem."""
-        assert self.headers["Content-Type"] == "application/problem+json", self
-        return str(self.json["code"])
+@contextlib.asynccontextmanager
+async def catalog_over_http(service: Catalog) -> AsyncIterator[CatalogClient]:
+    """Serve a catalog, and yield the product's own client of it."""
+    async with (
+        listening(catalog_app(service)) as url,
+        open_hop("catalog", url, SERVICE_TOKEN) as hop,
+    ):
+        yield CatalogClient(hop, call_s=PATIENCE_S)
 
 
 @dataclass

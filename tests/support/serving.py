@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from tests.support.shop import PATIENCE_S, Shop, clean_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -57,10 +57,13 @@ class Served:
             self.process.send_signal(signal.SIGCONT)
 
 
-def start_server(name: str, data: Path, *options: str, **settings: str) -> Served:
+def start_server(
+    name: str, data: Path, *options: str, through: Sequence[str] = (), **settings: str
+) -> Served:
     """Start one server on a free port, unless ``options`` name one, and wait until it is ready.
 
-    Its log goes to ``data/../<name>.log``. Whoever starts it ends it.
+    Its log goes to ``data/../<name>.log``. Whoever starts it ends it. ``through`` is a command
+    that runs the one that follows it in its own place.
     """
     ready, theirs = os.pipe()
     environ = clean_environ() | {f"BOOKSTORE_{key.upper()}": settings[key] for key in settings}
@@ -69,7 +72,8 @@ def start_server(name: str, data: Path, *options: str, **settings: str) -> Serve
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "bookstore_cli", "--data", str(data), "serve", name),
+                *(*through, sys.executable, "-m", "bookstore_cli"),
+                *("--data", str(data), "serve", name),
                 *(*port, *options),
             ],
             stdin=subprocess.DEVNULL,
@@ -102,9 +106,12 @@ class ServedShop:
         urls = {name: server.url for name, server in self.servers.items()}
         return Shop(self.data, None, urls)
 
-    def start(self, name: str, *options: str, **settings: str) -> Served:
+    def start(
+        self, name: str, *options: str, through: Sequence[str] = (), **settings: str
+    ) -> Served:
         """Start one of them; the block of `served_shop` ends it."""
-        self.servers[name] = start_server(name, self.data, *options, **settings)
+        server = start_server(name, self.data, *options, through=through, **settings)
+        self.servers[name] = server
         return self.servers[name]
 
     def start_all(self, **settings: str) -> None:

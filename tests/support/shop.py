@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 PATIENCE_S = 30.0
@@ -23,7 +23,7 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: status, headers by lower-case name, raw body."""
+    """An answer: status, headers that are found by their lower-case names, raw body."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,6 +33,12 @@ class Reply:
     def json(self) -> Any:
         """The body, decoded."""
         return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        return str(self.json["code"])
 
 
 @dataclass
@@ -134,16 +140,20 @@ def clean_environ() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def open_shop(data: Path, **settings: str) -> Iterator[Shop]:
+def open_shop(data: Path, *, through: Sequence[str] = (), **settings: str) -> Iterator[Shop]:
     """Run a shop while the block does; ``settings`` are BOOKSTORE_* variables in lower case.
 
     Its log is in ``data/../<name>.log``. Whatever happens, nothing of it is left running.
+    ``through`` is a command that runs the one that follows it in its own place.
     """
     log = data.with_suffix(".log")
     environ = {f"BOOKSTORE_{name.upper()}": value for name, value in settings.items()}
     with log.open("a") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bookstore_cli", "--data", str(data), "up", "--port", "0"],
+            [
+                *(*through, sys.executable, "-m", "bookstore_cli"),
+                *("--data", str(data), "up", "--port", "0"),
+            ],
             stdout=subprocess.PIPE,
             stderr=stderr,
             stdin=subprocess.DEVNULL,

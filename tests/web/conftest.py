@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 
 from servers.domain.errors import OutOfStock
 from servers.web.answers import Answer, answer
@@ -18,7 +19,8 @@ from servers.web.auth import INSIDE, STAFF
 from servers.web.log import AccessLog
 from servers.web.routes import Route
 from servers.web.serving import ShopServer
-from tests.support.services import PATIENCE_S, Reply, Web, asking, listening, make_app
+from tests.support.services import PATIENCE_S, Web, asking, listening, make_app
+from tests.support.shop import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -132,7 +134,8 @@ class Line:
         async with asyncio.timeout(PATIENCE_S):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status_line, *lines = head.strip().split("\r\n")
-            headers = dict(line.split(": ", 1) for line in lines)
+            parts = (line.partition(": ") for line in lines)
+            headers = CIMultiDict((name, value) for name, _, value in parts)
             body = await self.reader.readexactly(int(headers["Content-Length"]))
         return Reply(int(status_line.split()[1]), headers, body)
 
