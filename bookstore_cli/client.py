@@ -18,6 +18,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -51,6 +52,8 @@ QUIET_S = 1.0
 """How long a command tries again before it says so."""
 NOBODY_THERE_S = 2.0
 """How long a frontend may be away, as at a restart, before nobody is thought to be there."""
+READINESS_S = 1.0
+"""How long the frontend may take to say which server is not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,12 @@ class Client:
     ) -> None:
         self.deadline = Deadline(timeout_s)
         self._connection = Connection(url, self.deadline, trust)
+        self._place = (url, trust)
         self._name = f"The frontend at {url}{source}"
         self._token = token
         self._note = note
         self._noted = False
+        self._answers = False
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
@@ -105,6 +110,28 @@ class Client:
     def get(self, path: str) -> Answer:
         """Return one thing."""
         return self.call(wire.look_up(path))
+
+    def not_ready(self) -> dict[str, str]:
+        """Return which servers the frontend says are not ready, and why.
+
+        For a command that is about to end without an outcome: empty where it has no time left,
+        where no shop answered it last, and where that one wants to be left alone for longer.
+        """
+        within_s = min(READINESS_S, self.deadline.remaining_s)
+        if not self._answers or within_s <= 0:
+            return {}
+        url, trust = self._place
+        try:
+            with closing(Connection(url, Deadline(within_s), trust)) as connection:
+                said = connection.exchange("GET", wire.READINESS, None, {})
+        except (NotSent, AnswerLost, NotTheShop):
+            return {}
+        wrong = said.value.get("not_ready") if isinstance(said.value, dict) else None
+        if not isinstance(wrong, dict):
+            return {}
+        # What the frontend finds wrong with itself stands under "server".
+        whys = {"frontend" if name == "server" else name: str(why) for name, why in wrong.items()}
+        return {name: why.removeprefix("Not ready: ").rstrip(".") for name, why in whys.items()}
 
     def purchase(self, book_id: int, wishes: Mapping[str, object], key: str) -> Answer:
         """Buy, and wait until the order is decided.
@@ -157,6 +184,7 @@ class Client:
         remaining_s = self.deadline.remaining_s
         allowed_s = remaining_s - min(ANSWER_TRAVELS_S, remaining_s / 2)
         timed = {**headers, "X-Deadline-Ms": str(max(1, int(allowed_s * 1000)))}
+        self._answers = False
         try:
             answer = self._connection.exchange(request.method, request.path, request.body, timed)
         except NotSent as error:
@@ -169,6 +197,7 @@ class Client:
             return Failure(self._stranger(str(error)), doubtful=request.changes)
         kind = None if answer.value is None else type(answer.value)
         if answer.good and kind is request.expects:
+            self._answers = True
             return answer
         return self._refusal(request, answer)
 
@@ -179,6 +208,7 @@ class Client:
             error: ShopError = self._stranger(f"it answered {answer.status} with something else")
             doubtful = request.changes and not answer.untouched
         else:
+            self._answers = answer.retry_after_s <= self.deadline.timeout_s
             error = error_of(problem)
             doubtful = request.changes and answer.broken and not answer.untouched
         again = answer.untouched or (answer.broken and request.repeatable)
@@ -195,7 +225,8 @@ class Client:
         )
         if failure.decided or own or not doubtful:
             return error
-        return _unknown(request, error.detail)
+        # "Nothing was done", it may say, and that is so of the last attempt alone.
+        return _unknown(request, f"The last attempt: {error.detail}")
 
     def _wait_while_pending(self, answer: Answer, request: Request) -> None:
         order_id = str(answer.value.get("id"))

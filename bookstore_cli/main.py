@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,9 +33,11 @@ from bookstore_cli.terminal import visible
 from servers.domain.errors import Internal, ShopError, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 INTERRUPTED = 130
+NO_OUTCOME = (9, 10)
+BEHIND = ("catalog", "order")
 
 LATE = {
     "search": Late("bookstore_cli.shop:search", "Find books by topic or by words."),
@@ -144,6 +147,7 @@ def _ended(session: Session, error: BaseException) -> int:
 
 def _report(session: Session, errors: Sequence[ShopError]) -> int:
     """Print errors, as sentences or as problem objects; return the exit code of the first."""
+    _name_who_is_missing(session, errors[0])
     for error in errors:
         if session.machine_reads_errors:
             import json
@@ -152,10 +156,31 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
             continue
         label = _coloured(session, "Error:")
         click.echo(f"{label} {visible(error.detail)}", err=True)
-        again = error.members.get("repeat_with")
-        if again:
-            click.echo(f"repeat with: {visible(str(again))}", err=True)
+        for line in _below(error):
+            click.echo(visible(line), err=True)
     return errors[0].exit_code
+
+
+def _name_who_is_missing(session: Session, error: ShopError) -> None:
+    """Note in an error that says of no outcome which server is not ready, where it names none."""
+    if error.exit_code not in NO_OUTCOME or any(
+        f"{name} server" in error.detail for name in BEHIND
+    ):
+        return
+    with suppress(ShopError, KeyboardInterrupt):
+        wrong = session.not_ready()
+        if wrong:
+            error.members["not_ready"] = wrong
+
+
+def _below(error: ShopError) -> Iterator[str]:
+    """Yield the lines that stand below an error's sentence."""
+    wrong = error.members.get("not_ready")
+    if isinstance(wrong, dict):
+        yield from (f"{server} is not ready: {why}" for server, why in wrong.items())
+    again = error.members.get("repeat_with")
+    if again:
+        yield f"repeat with: {again}"
 
 
 def _show_usage(error: click.ClickException) -> None:

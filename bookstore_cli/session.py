@@ -180,6 +180,10 @@ class Session:
         self._clients.append(client)
         return client
 
+    def not_ready(self) -> dict[str, str]:
+        """Return which servers of the shop that was asked are not ready, as far as it says."""
+        return self._clients[-1].not_ready() if self._clients else {}
+
     def close(self) -> None:
         """Close the connections that are still open."""
         for client in self._clients:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANY_VERSION = "*"
+READINESS = "/readyz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

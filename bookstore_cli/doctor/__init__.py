@@ -1,7 +1,7 @@
 """`bookstore doctor`: what is wrong with an installation, and what to do about it.
 
 Lives here: the command. What it looks at lives in one file for each kind: ``machine``,
-``files``, ``running``, ``orders`` and ``sources``; all imported when it runs.
+``files``, ``certificate``, ``running``, ``orders`` and ``sources``; all imported when it runs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def doctor(session: Session, file: Path | None) -> int:
 
 def examine(session: Session, file: Path | None) -> Iterator[Finding]:
     """Yield all findings, those of the machine first."""
-    from bookstore_cli.doctor import files, machine, orders, running, sources
+    from bookstore_cli.doctor import certificate, files, machine, orders, running, sources
     from servers.settings import SettingsError
 
     yield from machine.versions()
@@ -69,7 +69,8 @@ def examine(session: Session, file: Path | None) -> Iterator[Finding]:
     for check in (
         files.folder_and_files,
         files.tokens,
-        files.certificate,
+        certificate.door,
+        certificate.certificate,
         files.note,
         files.locks,
         machine.disk,

@@ -1,4 +1,4 @@
-"""The shop's folder: who may read it, its tokens, its certificate, what was left behind."""
+"""The shop's folder: who may read it, its tokens, what was left behind."""
 
 from __future__ import annotations
 
@@ -87,31 +87,6 @@ def tokens(patient: Patient) -> Iterator[Finding]:
         told = f"{current.id} is in use" + (f", {', '.join(older)} still valid" if older else "")
         advice = f"If all use the new one: bookstore token revoke {older[0]}" if older else ""
         yield Finding(WARN if older else OK, check, told, advice)
-
-
-def certificate(patient: Patient) -> Iterator[Finding]:
-    """Look at who can reach the frontend, and at certificate and key."""
-    from servers.access import exposure, tls
-    from servers.settings import SettingsError
-
-    given = patient.settings
-    try:
-        exposure.must_be_guarded(given)
-        secure = tls.server_context(given) is not None
-        if given.ca_file is not None:
-            tls.client_context(given)
-    except SettingsError as error:
-        yield Finding(FAIL, "door", str(error), "The servers refuse to start like this.")
-        return
-    if not exposure.is_open(given.host):
-        yield Finding(OK, "door", f"{given.host} is this machine alone")
-    elif secure:
-        yield Finding(OK, "door", f"{given.host} is reached by https")
-    elif exposure.behind_proxy(given):
-        yield Finding(OK, "door", f"{given.host} is reached through a reverse proxy")
-    else:
-        advice = "Set tls_cert and tls_key, unless the network is yours alone."
-        yield Finding(WARN, "door", f"{given.host} is open and insecure is set", advice)
 
 
 def note(patient: Patient) -> Iterator[Finding]:

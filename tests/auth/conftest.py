@@ -20,13 +20,13 @@ class Certificate:
     key: Path
 
 
-def certificate(folder: Path, name: str, *names: str) -> Certificate:
-    """Make a certificate for some names, such as ``DNS:shop.example``."""
+def certificate(folder: Path, name: str, *names: str, days: int = 2) -> Certificate:
+    """Make a certificate for some names, such as ``DNS:shop.example``, that holds some days."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext"),
+            *("-nodes", "-days", str(days), "-subj", f"/CN={name}", "-addext"),
             *(f"subjectAltName={','.join(names)}", "-keyout", str(made.key)),
             *("-out", str(made.cert)),
         ],

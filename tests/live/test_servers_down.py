@@ -21,6 +21,9 @@ TIMEOUT_S = 2.0
 START_S = 4.0
 """What the command itself may take on a busy machine: starting Python, and printing."""
 
+NOTICED_S = 4.0
+"""A time-out that is long enough for the frontend to notice that another server hangs."""
+
 UNREACHABLE, UNKNOWN = 9, 10
 
 
@@ -33,14 +36,14 @@ class Ended:
     err: str
 
 
-def _run(servers: ServedShop, *words: str) -> Ended:
+def _run(servers: ServedShop, *words: str, timeout_s: float = TIMEOUT_S) -> Ended:
     """Run a command against the frontend; it must keep its time-out."""
     url = servers.servers["frontend"].url
     begin_s = time.monotonic()
     done = run_command(
-        *("--data", str(servers.data), "--url", url, "--timeout", str(TIMEOUT_S)), *words
+        *("--data", str(servers.data), "--url", url, "--timeout", str(timeout_s)), *words
     )
-    assert time.monotonic() - begin_s < TIMEOUT_S + START_S
+    assert time.monotonic() - begin_s < timeout_s + START_S
     assert "Traceback" not in done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -109,6 +112,17 @@ def test_a_server_that_hangs_in_a_purchase(servers: ServedShop, server: str) -> 
     assert [(entry["order_id"], entry["quantity"]) for entry in sold] == [
         (repeated.stdout.splitlines()[1].split("\t")[0], 2)
     ]
+
+
+def test_a_catalog_that_hangs_is_named(servers: ServedShop) -> None:
+    """A purchase that nobody decides, or that is not begun, says whom the shop waits for."""
+    book_id = servers.shop.add_book(5)
+    with servers.servers["catalog"].frozen():
+        ended = _run(servers, "buy", str(book_id), timeout_s=NOTICED_S)
+    assert ended.code in {UNREACHABLE, UNKNOWN}
+    assert "the catalog server did not answer in time" in ended.err
+    if ended.code == UNKNOWN:
+        assert re.search("^catalog is not ready: ", ended.err, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
