@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.inputs import bodies, heads, inside, shapes
+from tests.inputs import bodies, heads, inside, searches, shapes
 
 if TYPE_CHECKING:
     from tests.inputs.case import Case
@@ -18,6 +18,7 @@ def all_cases() -> list[Case]:
         *(bodies.keys, bodies.versions, bodies.inside),
         *(inside.paths, inside.queries, inside.headers, inside.http, inside.methods),
         *(shapes.shapes, shapes.media, shapes.lost_orders),
+        *(searches.searches, searches.cursors),
     )
     cases = [case for maker in makers for case in maker()]
     assert len({case.name for case in cases}) == len(cases)

@@ -13,6 +13,7 @@ import pytest
 from servers.domain.errors import BY_CODE
 from tests.inputs.case import ADMIN, PLACES, Case
 from tests.inputs.cases import all_cases
+from tests.inputs.searches import ODD_TITLE, answered
 from tests.support.books import last_number
 from tests.support.raw import http_request, send_raw
 from tests.support.shop import open_shop, wait_until
@@ -59,7 +60,7 @@ def _filled(raw: bytes, place: bytes, value: bytes) -> bytes:
 def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
     """One shop for all cases: what one of them breaks, the next will find broken."""
     with open_shop(tmp_path_factory.mktemp("inputs") / "shop") as shop:
-        book, gone = shop.add_book(5), shop.add_book(5)
+        book, gone = shop.add_book(5, ODD_TITLE), shop.add_book(5, ODD_TITLE)
         deleted = shop.request("DELETE", f"/books/{gone}", headers={"If-Match": "*"}, admin=True)
         assert deleted.status == 204
         besieged = Besieged(shop, book, gone)
@@ -139,6 +140,17 @@ def test_what_looks_odd_and_is_right_is_answered(besieged: Besieged) -> None:
     form = ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 0"]
     said = send_raw(url, http_request("POST", f"/purchase/{besieged.book}", form))
     assert said.status == 201
+
+
+@pytest.mark.parametrize(
+    ("case", "found"), answered(), ids=lambda value: getattr(value, "name", None)
+)
+def test_what_is_searched_for_is_words(besieged: Besieged, case: Case, *, found: bool) -> None:
+    """Quotes, wildcards, operators and columns mean nothing to a search but their words."""
+    said = besieged.send(case)
+    assert said.status == 200, said.body
+    ids = [each["id"] for each in said.json]
+    assert (besieged.book in ids, besieged.gone in ids) == (found, False)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON", "application/json;x=y"])
