@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from tests.support.customers import UNDECIDED, Customer, Story, Wanted, customers, until
+from tests.support.shop import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -105,6 +106,16 @@ async def assert_stories_hold(shop: Shop, stories: Sequence[Story]) -> None:
             *[customer.request("GET", f"/orders/{order_id}") for order_id in bought]
         )
     assert {order.json["state"] for order in orders} <= {"confirmed"}
+
+
+async def assert_nothing_is_wrong(shop: Shop, load: Load) -> None:
+    """All orders have their end, every answer holds, and no more was sold than was bought."""
+    await assert_stories_hold(shop, load.stories)
+    await asyncio.to_thread(wait_until, lambda: all_orders_are_final(shop), what="the end of all")
+    _, _, sold, _ = await asyncio.to_thread(assert_audit_is_clean, shop)
+    bought = sum(story.wanted.quantity for story in load.stories if story.bought)
+    assert bought <= sold <= bought + load.abandoned
+    assert_no_traceback(shop.log)
 
 
 def assert_audit_is_clean(shop: Shop) -> tuple[int, int, int, int]:

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.supervisor import is_alive
-from tests.faults.load import (
-    all_orders_are_final,
-    assert_audit_is_clean,
-    assert_no_traceback,
-    assert_stories_hold,
-    load_on,
-)
+from tests.faults.load import assert_nothing_is_wrong, load_on
 from tests.support.customers import until
 from tests.support.shop import open_shop, wait_until
 from tests.support.tally import note
@@ -26,7 +20,6 @@ from tests.support.tally import note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.faults.load import Load
     from tests.support.shop import Shop
 
 SERVERS = ("catalog", "order", "frontend")
@@ -68,7 +61,7 @@ async def test_kills_at_random_moments(shop: Shop, seed: int) -> None:
             await killer.kill(victim)
         await killer.all_are_back()
         await load.until_answered(50)
-    await _nothing_is_wrong(shop, load)
+    await assert_nothing_is_wrong(shop, load)
     assert sum(story.lost > 0 or len(story.seen) > 1 for story in load.stories) > 0
     note("kill -9 of a server, under load", faults=KILLS, purchases=len(load.stories), seeds=1)
 
@@ -82,7 +75,7 @@ async def test_all_servers_killed_at_once(shop: Shop) -> None:
             await asyncio.gather(*[killer.kill(server) for server in SERVERS])
             await killer.all_are_back()
         await load.until_answered(50)
-    await _nothing_is_wrong(shop, load)
+    await assert_nothing_is_wrong(shop, load)
     note("kill -9 of all servers at once", faults=3, purchases=len(load.stories), seeds=1)
 
 
@@ -101,14 +94,5 @@ async def test_the_supervisor_killed(tmp_path: Path) -> None:
             load.move_to(shop)
             await load.until_answered(100)
         await asyncio.to_thread(wait_until, lambda: not any(map(is_alive, pids.values())))
-        await _nothing_is_wrong(shop, load)
+        await assert_nothing_is_wrong(shop, load)
     note("kill -9 of the supervisor", faults=1, purchases=len(load.stories))
-
-
-async def _nothing_is_wrong(shop: Shop, load: Load) -> None:
-    await assert_stories_hold(shop, load.stories)
-    await asyncio.to_thread(wait_until, lambda: all_orders_are_final(shop), what="the end of all")
-    _, _, sold, _ = await asyncio.to_thread(assert_audit_is_clean, shop)
-    bought = sum(story.wanted.quantity for story in load.stories if story.bought)
-    assert bought <= sold <= bought + load.abandoned
-    assert_no_traceback(shop.log)

@@ -74,6 +74,8 @@ def _run(part: Part, budget_s: float, first_seed: int, tally: Path) -> Run:
             _keep(part, seed, environ, done.stdout)
         said = done.stdout.strip().splitlines()[-1:] or [""]
         print(f"{part.name}, repetition {run.repetitions}: {said[0]}", flush=True)
+        if done.returncode == 0 and " passed" not in said[0]:
+            break  # This machine has not what it needs, and will not have it later.
     return run
 
 
