@@ -7,22 +7,24 @@ runs a simulation needs not to survive anything.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
-    from tests.simulation.loop import SimulatedLoop
     from tests.simulation.process import Process
     from tests.simulation.trace import Trace
 
 _SECTOR_BYTES = 512
-_COMMIT_S = 0.0005
+_BENEATH = "unix-excl"
+"""SQLite's own files for one program alone: the index of the log is in memory and not in a file.
+
+It is gone with the last connection of a process, so that the next life has to recover the log,
+as after a kill; and it costs fewer calls of the system.
+"""
 
 
 class Write(NamedTuple):
@@ -104,7 +106,7 @@ class Mount(apsw.VFS):
         self.process = process
         self.writes_left: int | None = None
         self.name = f"simulated-{process!r}-{id(self):x}"
-        super().__init__(self.name, "")
+        super().__init__(self.name, _BENEATH)
 
     def kill_after(self, writes: int) -> None:
         """Kill the process at the write or sync after so many more."""
@@ -115,6 +117,7 @@ class Mount(apsw.VFS):
 
         Raises apsw.Error where it fails.
         """
+        disk = self.disk
         if not self.process.alive:
             raise apsw.IOError("nobody is there any more")
         if self.writes_left is not None:
@@ -122,16 +125,16 @@ class Mount(apsw.VFS):
             if self.writes_left < 0:
                 self.writes_left = None
                 self.process.kill(f"at a {what}")
-                if self.disk.random.random() < 0.5:
+                if disk.random.random() < 0.5:
                     return True
                 raise apsw.IOError("nobody is there any more")
-        if self.disk.full and what == "write":
+        if disk.full and what == "write":
             raise apsw.FullError("no room on the disk")
-        if self.disk.fail_in is not None:
-            self.disk.fail_in -= 1
-            if self.disk.fail_in < 0:
-                self.disk.fail_in = None
-                self.disk.note(f"a {what} fails")
+        if disk.fail_in is not None:
+            disk.fail_in -= 1
+            if disk.fail_in < 0:
+                disk.fail_in = None
+                disk.note(f"a {what} fails")
                 raise apsw.IOError("the disk does not answer")
         return True
 
@@ -155,20 +158,23 @@ class MountedFile(apsw.VFSFile):
     def __init__(self, mount: Mount, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._mount = mount
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        super().__init__("", name, flags)
+        super().__init__(_BENEATH, name, flags)
 
     def excepthook(self, *_: Any) -> bool:
         """Hide what cannot be reported: it befalls ghosts that close their files."""
         return True
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # the driver names it
-        self._mount.before("write")
-        self._remember(offset, bytes(data), len(data))
+        mount = self._mount
+        mount.before("write")
+        if mount.disk.remembers:
+            self._remember(offset, bytes(data), len(data))
         super().xWrite(data, offset)
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802  # the driver names it
         self._mount.before("write")
-        self._remember(newsize, None, max(self.xFileSize() - newsize, 0))
+        if self._mount.disk.remembers:
+            self._remember(newsize, None, max(self.xFileSize() - newsize, 0))
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # the driver names it
@@ -176,57 +182,8 @@ class MountedFile(apsw.VFSFile):
         self._mount.disk.unsynced.pop(self._name, None)
 
     def _remember(self, offset: int, data: bytes | None, length: int) -> None:
-        disk = self._mount.disk
-        if disk.remembers:
-            size = self.xFileSize()
-            there = max(min(size - offset, length), 0)
-            before = self.xRead(there, offset) if there else b""
-            disk.unsynced.setdefault(self._name, []).append(Write(offset, data, before, size))
-
-
-class LoopExecutor(Executor):
-    """Runs what is submitted on the event loop, after as long as the disk takes."""
-
-    def __init__(self, loop: SimulatedLoop, disk: Disk, process: Process) -> None:
-        self._loop = loop
-        self._disk = disk
-        self._random = process.random
-        self._under_way: dict[Future[Any], None] = {}
-        process.on_death.append(self._die)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a function a little later; a slow disk takes its time before and after."""
-        future: Future[Any] = Future()
-        self._under_way[future] = None
-        slow_s = self._disk.slow_s
-        before_s = _COMMIT_S * self._random.random() + slow_s * self._random.random()
-        self._loop.call_later(before_s, self._run, future, slow_s, fn, args, kwargs)
-        return future
-
-    def _run(
-        self, future: Future[Any], slow_s: float, fn: Callable[..., Any], args: Any, kwargs: Any
-    ) -> None:
-        if future.done():
-            return
-        value, error = None, None
-        try:
-            value = fn(*args, **kwargs)
-        except BaseException as raised:  # noqa: BLE001  # as an executor does
-            error = raised
-        if slow_s:
-            self._loop.call_later(slow_s * self._random.random(), self._end, future, value, error)
-        else:
-            self._end(future, value, error)
-
-    def _end(self, future: Future[Any], value: Any, error: BaseException | None) -> None:
-        self._under_way.pop(future, None)
-        if future.done():
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-
-    def _die(self, _why: str) -> None:
-        for future in list(self._under_way):
-            self._end(future, None, apsw.IOError("nobody is there any more"))
+        size = self.xFileSize()
+        there = max(min(size - offset, length), 0)
+        before = self.xRead(there, offset) if there else b""
+        write = Write(offset, data, before, size)
+        self._mount.disk.unsynced.setdefault(self._name, []).append(write)

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,7 +42,7 @@ class Attempt:
     @property
     def json(self) -> Any:
         """The body, decoded."""
-        return json.loads(self.body)
+        return msgspec.json.decode(self.body)
 
     @property
     def code(self) -> str | None:

@@ -19,7 +19,8 @@ from servers.main import Outside, open_catalog, open_frontend, open_order
 from servers.settings import load
 from servers.storage.sqlite import SqliteDatabase
 from servers.web.serving import serving
-from tests.simulation.disk import Disk, LoopExecutor, Mount
+from tests.simulation.disk import Disk, Mount
+from tests.simulation.executor import LoopExecutor
 from tests.simulation.process import Process
 from tests.support.services import ADMIN_TOKEN, SERVICE_TOKEN
 
@@ -90,6 +91,11 @@ class Host:
             and not process.frozen
             and self._shop.network.ports[self.name].process is process
         )
+
+    @property
+    def database(self) -> SqliteDatabase | None:
+        """The database that its server has, or had last."""
+        return self._databases[-1] if self._databases else None
 
     def start(self) -> None:
         """Start its server."""

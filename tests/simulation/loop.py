@@ -8,9 +8,9 @@ itself. Sockets do not live here: connections are made by whatever network is pl
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections import deque
 from contextvars import Context, ContextVar, copy_context
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class SimulationError(Exception):
 class Owner(Protocol):
     """Whoever steps belong to."""
 
-    tasks: dict[asyncio.Task[Any], None]
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Take note of a task that was begun in this process."""
 
     def admits(self, step: Step) -> bool:
         """Say whether a step is taken now; one that is not was kept or dropped."""
@@ -55,8 +56,10 @@ class Step(asyncio.TimerHandle):
         self.due_s = due_s
         self.callback = callback
         self.args = args
-        self.context = copy_context() if context is None else context
-        self.owner = self.context.get(OWNER)
+        if context is None:
+            context = copy_context()
+        self.context = context
+        self.owner = context.get(OWNER)
         self.off = False
 
     def __lt__(self, other: object) -> bool:
@@ -92,6 +95,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._running = False
         super().__init__()
         self.steps = 0
+        self.now_s = 0.0
+        """The virtual time in seconds."""
         self.governed = True
         """Whether processes are asked about their steps; at the very end all may finish."""
         self.resting: list[Step] = []
@@ -99,7 +104,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.on_exception: Callable[[dict[str, Any]], None] = lambda _: None
         self.connect: Callable[..., Coroutine[Any, Any, Any]] | None = None
         self.listen: Callable[..., Coroutine[Any, Any, Any]] | None = None
-        self._now_s = 0.0
         self._ready: deque[Step] = deque()
         self._timers: list[tuple[float, int, Step]] = []
         self._planned = 0
@@ -109,7 +113,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Return the virtual time in seconds."""
-        return self._now_s
+        return self.now_s
 
     def call_soon(
         self,
@@ -118,7 +122,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> Step:
         """Plan a step for as soon as those before it are taken."""
-        step = Step(self._now_s, callback, args, context)
+        step = Step(self.now_s, callback, args, context)
         self._ready.append(step)
         return step
 
@@ -139,7 +143,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> Step:
         """Plan a step for a time from now, in seconds."""
-        return self.call_at(self._now_s + delay, callback, *args, context=context)
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
 
     def call_at(
         self,
@@ -151,7 +155,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Plan a step for a time."""
         step = Step(when, callback, args, context)
         self._planned += 1
-        heapq.heappush(self._timers, (when, self._planned, step))
+        heappush(self._timers, (when, self._planned, step))
         return step
 
     def again(self, steps: list[Step]) -> None:
@@ -161,7 +165,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """
         for place, step in enumerate(steps):
             self._planned += 1
-            heapq.heappush(self._timers, (self._now_s + place * 1e-9, self._planned, step))
+            heappush(self._timers, (self.now_s + place * 1e-9, self._planned, step))
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until this is done, and return its result."""
@@ -169,37 +173,45 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._running = True
         asyncio._set_running_loop(self)
         try:
-            while not task.done():
-                self._turn()
+            self._run_while(task)
         finally:
             asyncio._set_running_loop(None)
             self._running = False
         return task.result()
 
-    def _turn(self) -> None:
+    def _run_while(self, task: asyncio.Future[T]) -> None:
+        """Take one step after the other until a task is done; nothing else runs as often."""
+        ready, timers, done = self._ready, self._timers, task.done
+        while not done():
+            if not ready or (timers and timers[0][0] <= self.now_s):
+                self._come_due()
+            step = ready.popleft()
+            if step.off:
+                continue
+            owner = step.owner
+            if owner is not None and self.governed and not owner.admits(step):
+                continue
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise SimulationError(f"{MAX_STEPS} steps, and no end of it")
+            try:
+                step.context.run(step.callback, *step.args)
+            except (KeyboardInterrupt, SystemExit, SimulationError):
+                raise
+            except BaseException as error:  # noqa: BLE001  # as any event loop does
+                self.call_exception_handler(
+                    {"message": f"{step.callback} raised", "exception": error, "owner": owner}
+                )
+
+    def _come_due(self) -> None:
+        """Make ready whose time has come; where nothing is ready, the next time comes now."""
         ready, timers = self._ready, self._timers
         if not ready:
             if not timers:
                 raise SimulationError("everyone waits, and nothing will ever happen")
-            self._now_s = max(self._now_s, timers[0][0])
-        while timers and timers[0][0] <= self._now_s:
-            ready.append(heapq.heappop(timers)[2])
-        step = ready.popleft()
-        if step.off:
-            return
-        if step.owner is not None and self.governed and not step.owner.admits(step):
-            return
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise SimulationError(f"{MAX_STEPS} steps, and no end of it")
-        try:
-            step.context.run(step.callback, *step.args)
-        except (KeyboardInterrupt, SystemExit, SimulationError):
-            raise
-        except BaseException as error:  # noqa: BLE001  # as any event loop does
-            self.call_exception_handler(
-                {"message": f"{step.callback} raised", "exception": error, "owner": step.owner}
-            )
+            self.now_s = max(self.now_s, timers[0][0])
+        while timers and timers[0][0] <= self.now_s:
+            ready.append(heappop(timers)[2])
 
     # Futures and tasks
 
@@ -213,8 +225,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         context = options.get("context")
         owner = OWNER.get() if context is None else context.get(OWNER)
         if owner is not None:
-            owner.tasks[task] = None
-            task.add_done_callback(owner.tasks.pop)
+            owner.adopt(task)
         return task
 
     # What a network does

@@ -12,7 +12,7 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.links import Link, Listening, Port, allowed_s, told
+from tests.simulation.links import Link, Listening, Port, allowed_s
 from tests.simulation.loop import OWNER
 from tests.simulation.transport import End, Sink
 
@@ -116,7 +116,7 @@ class Network:
         fate = ""
         if link is not None and link.troubled:
             fate = self._fate(link, end, kind, data)
-        self._trace.note(f"{end.host} > {end.peer.host}", told(end, kind, data) + fate)
+        self._trace.message(end, kind, data, fate)
         if link is not None and link.cut:
             link.hold(end, kind, data, dropped=self._random.random() < 0.5)
         elif not end.stuck:
@@ -167,7 +167,7 @@ class Network:
         sender, receiver = self._pair(source, target)
         sender.attach(Sink(), None, self._context)
         self._ends[sender] = None
-        self._trace.note(f"{source} > {target}", told(sender, "data", data) + " - the copy")
+        self._trace.message(sender, "data", data, " - the copy")
         self.loop.call_soon(self._accept, receiver, context=port.process.context)
         self._deliver(sender, "data", data, 0.0)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from random import Random
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from servers.storage.sqlite import CLOSING_TASK
 from tests.simulation.loop import OWNER
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from tests.simulation.loop import SimulatedLoop, Step
+
+
+_TASKS_BETWEEN_SWEEPS = 200
 
 
 class Process:
@@ -32,7 +36,6 @@ class Process:
         self.life = life
         self.alive = True
         self.frozen = False
-        self.tasks: dict[asyncio.Task[Any], None] = {}
         self.on_death: list[Callable[[str], None]] = []
         self.random = Random(f"{seed}/{host}/{life}")
         self.context = copy_context()
@@ -41,6 +44,8 @@ class Process:
         self.frozen_until_s = 0.0
         self._loop = loop
         self._kept: list[Step] = []
+        self._tasks: list[ref[asyncio.Task[Any]]] = []
+        self._sweep_at = _TASKS_BETWEEN_SWEEPS
         self._steps_left: int | None = None
 
     def __repr__(self) -> str:
@@ -49,6 +54,17 @@ class Process:
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Begin its main task; when that is done the process has ended."""
         self.main = self._loop.create_task(coroutine, context=self.context)
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Take note of a task, to be cancelled at the end.
+
+        Those that are done are only swept out now and then: to be told of each would be one
+        step more for every task.
+        """
+        self._tasks.append(ref(task))
+        if len(self._tasks) >= self._sweep_at:
+            self._tasks = [each for each in self._tasks if _under_way(each())]
+            self._sweep_at = len(self._tasks) + _TASKS_BETWEEN_SWEEPS
 
     def admits(self, step: Step) -> bool:
         """Say whether a step is taken now; a frozen process keeps its steps for later."""
@@ -84,8 +100,9 @@ class Process:
         for told in self.on_death:
             told(why)
         self.thaw()
-        for task in list(self.tasks):
-            if task.get_name() != CLOSING_TASK:
+        for each in self._tasks:
+            task = each()
+            if task is not None and task.get_name() != CLOSING_TASK:
                 task.cancel()
 
     def freeze(self) -> None:
@@ -100,3 +117,7 @@ class Process:
             self.frozen_until_s = self._loop.time()
             kept, self._kept = self._kept, []
             self._loop.again(kept)
+
+
+def _under_way(task: asyncio.Task[Any] | None) -> bool:
+    return task is not None and not task.done()

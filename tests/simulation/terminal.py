@@ -49,7 +49,7 @@ class Terminal:
         self._token = ADMIN_TOKEN if staff else None
         self._connection: Connection | None = None
         self._count = 0
-        self._begin()
+        self._client = cli.Client(f"http://{frontend}:80", timeout_s=TIMEOUT_S)
 
     def close(self) -> None:
         """Close the connection."""
@@ -58,8 +58,7 @@ class Terminal:
             self._connection = None
 
     def _begin(self) -> None:
-        """Start a command: its client, with the whole time."""
-        self._client = cli.Client(f"http://{self.frontend}:80", timeout_s=TIMEOUT_S)
+        """Start a command: it has the whole time."""
         self._client.deadline = Deadline(TIMEOUT_S, self._loop.time)
 
     async def run(self, request: Request, kind: str, **about: object) -> Answer:
@@ -116,8 +115,9 @@ class Terminal:
         began_s = self._loop.time()
         said, sent = None, False
         try:
-            async with asyncio.timeout(max(client.deadline.remaining_s, 0.001)):
-                connection = await self._connected()
+            connection = self._connection
+            if connection is None or not connection.free:
+                connection = await self._connected(max(client.deadline.remaining_s, 0.001))
             sent = True
             remaining_s = max(client.deadline.remaining_s, 0.001)
             allowed_s = remaining_s - min(cli.ANSWER_TRAVELS_S, remaining_s / 2)
@@ -172,12 +172,12 @@ class Terminal:
             )
         )
 
-    async def _connected(self) -> Connection:
-        if self._connection is None or not self._connection.free:
+    async def _connected(self, within_s: float) -> Connection:
+        async with asyncio.timeout(within_s):
             made = await self._loop.create_connection(Connection, self.frontend, 80)
-            connection: Connection = made[1]
-            self._connection = connection
-        return self._connection
+        connection: Connection = made[1]
+        self._connection = connection
+        return connection
 
     def _encoded(self, request: Request, allowed_s: float) -> bytes:
         self._count += 1

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from typing import TYPE_CHECKING
+
+from tests.simulation.links import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.simulation.loop import SimulatedLoop
+    from tests.simulation.transport import End
 
 
 class Trace:
-    """Takes notes with the virtual time; ``show`` is told each line as it is made."""
+    """Takes notes with the virtual time; ``show`` is told each line as it is made.
+
+    Most traces are read by nobody, so that a line is only made where ``show`` wants it; the
+    hash is of what the lines are made from, and of all that the messages carry.
+    """
 
     def __init__(self, loop: SimulatedLoop, show: Callable[[str], None] | None = None) -> None:
-        self.lines = 0
         self._loop = loop
         self._show = show
-        self._hash = hashlib.sha256()
+        self._times_s = array("d")
+        self._texts: list[str] = []
+        self._carried: list[bytes] = []
 
     def note(self, who: str, what: str) -> None:
         """Write one line down."""
-        line = f"{self._loop.time():11.6f}  {who:<24} {what}"
-        self.lines += 1
-        self._hash.update(line.encode())
+        self._times_s.append(self._loop.now_s)
+        self._texts += (who, what)
         if self._show is not None:
-            self._show(line)
+            self._show(f"{self._loop.now_s:11.6f}  {who:<24} {what}")
+
+    def message(self, end: End, kind: str, data: bytes, fate: str) -> None:
+        """Write down what one end of a connection sends, and what becomes of it."""
+        source, target = end.host, end.peer.host
+        self._times_s += array("d", (self._loop.now_s, end.number, len(data)))
+        self._texts += (source, target, kind, fate)
+        self._carried.append(data)
+        if self._show is not None:
+            line = f"{source} > {target}"
+            self._show(f"{self._loop.now_s:11.6f}  {line:<24} {told(end, kind, data)}{fate}")
 
     def digest(self) -> str:
-        """Return the hash of all lines so far, as hex digits."""
-        return self._hash.hexdigest()[:32]
+        """Return the hash of all that was written down so far, as hex digits."""
+        whole = hashlib.sha256(self._times_s.tobytes())
+        whole.update("\n".join(self._texts).encode())
+        whole.update(b"".join(self._carried))
+        return whole.hexdigest()[:32]
