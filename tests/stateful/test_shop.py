@@ -5,7 +5,7 @@ One request at a time: what many at once come to is the races' and the checker's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import strategies as st
@@ -30,12 +30,23 @@ from tests.stateful.model import KEY_REUSED, Book, Decision, Wish
 from tests.support.services import ADMIN_TOKEN, open_servers
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.checker.history import Told
     from tests.checker.witness import Answer
     from tests.support.services import Web
+
+Said = TypeVar("Said", "Answer", "Told")
 
 KEYS = st.sampled_from([f"key number {number:06d}" for number in range(10)])
 STATUS = {"book_not_found": 404, "book_deleted": 410, KEY_REUSED: 422, "order_not_found": 404}
 MOST = st.sampled_from([None, None, None, 500, 2000])
+
+
+NOT_YET = {202, 503, 504}
+"""On a busy machine nothing may be decided in time; what is safe to repeat is asked again."""
+
+MOST_ASKED = 20
 
 
 class ShopMachine(BooksMachine):
@@ -129,11 +140,12 @@ class ShopMachine(BooksMachine):
         body: dict[str, Any] = {"quantity": wish.quantity}
         body |= {} if wish.version is None else {"version": wish.version}
         body |= {} if wish.max_price is None else {"max_price": _money(wish.max_price)}
-        told = self.run(self.witness.purchase(wish.book_id, key, **body))
+        told, asked = self.run(_final(lambda: self.witness.purchase(wish.book_id, key, **body)))
         if isinstance(expected, str):
-            assert (told.status, told.code) == (422, expected)
+            assert (told.status, told.code) == (422, expected), told
         elif expected.outcome == "sold":
-            assert told.status == (201 if known is None else 200)
+            first = {201} if asked == 1 else {200, 201}
+            assert told.status in (first if known is None else {200}), told
             after = expected.after
             assert after is not None
             assert (told.json["version_after"], told.json["stock_after"]) == (
@@ -144,7 +156,7 @@ class ShopMachine(BooksMachine):
             assert (told.status, told.code) == (
                 STATUS.get(expected.outcome, 409),
                 expected.outcome,
-            )
+            ), told
         if isinstance(expected, Decision):
             assert self.bodies.setdefault(order_id, told.body) == told.body
 
@@ -153,14 +165,14 @@ class ShopMachine(BooksMachine):
         """Cancel an order, be it there or not, sold or not, cancelled or not."""
         order_id = order_id_of_key(key)
         known = self.model.decided.get(order_id)
-        said = self.run(self.witness.cancel(order_id))
+        said, _ = self.run(_final(lambda: self.witness.cancel(order_id)))
         if known is None:
             assert (said.status, said.json["code"]) == (404, "order_not_found")
         elif known.outcome != "sold":
             assert (said.status, said.json["code"]) == (409, "not_cancellable")
         else:
             assert self.model.take_back(order_id, known.wish) == "returned"
-            assert (said.status, said.json["state"]) == (200, "cancelled")
+            assert (said.status, said.json["state"]) == (200, "cancelled"), said
 
     @rule(meant=st.sampled_from([False, False, False, False, True]))
     def reopen(self, meant: bool) -> None:
@@ -180,6 +192,15 @@ class ShopMachine(BooksMachine):
             shown = said.json
             assert (shown["price"], shown["stock"]) == (_money(book.price), book.stock)
             assert shown["version"] == book.version
+
+
+async def _final(ask: Callable[[], Awaitable[Said]]) -> tuple[Said, int]:
+    """Ask until there is a final answer; return it, and how often it was asked for."""
+    for asked in range(1, MOST_ASKED):
+        said = await ask()
+        if said.status not in NOT_YET:
+            return said, asked
+    return await ask(), MOST_ASKED
 
 
 def _money(minor: int) -> str:
