@@ -103,8 +103,9 @@ async def assert_stories_hold(shop: Shop, stories: Sequence[Story]) -> None:
             assert later.end.headers["idempotency-replayed"] == "true"
         bought = [story.end.json["id"] for story in stories if story.bought]
         orders = await asyncio.gather(
-            *[customer.request("GET", f"/orders/{order_id}") for order_id in bought]
+            *[customer.look(f"/orders/{order_id}") for order_id in bought]
         )
+    assert {order.status for order in orders} <= {200}
     assert {order.json["state"] for order in orders} <= {"confirmed"}
 
 

@@ -71,6 +71,16 @@ class Customer:
             assert loop.time() < end_s, f"never decided: {story}"
             await asyncio.sleep(_PAUSE_S)
 
+    async def look(self, path: str) -> Reply:
+        """Read something until it is answered: a shop that is busy says 503."""
+        end_s = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            said = await self.request("GET", path)
+            if said.status not in UNDECIDED:
+                return said
+            assert asyncio.get_running_loop().time() < end_s, f"never answered: {said}"
+            await asyncio.sleep(_PAUSE_S)
+
 
 @dataclass(frozen=True)
 class Wanted:
