@@ -75,7 +75,9 @@ torture: $(READY)
 docs: $(READY)
 	@$(BIN)/python -m tests.repo.cli_reference
 
-# The stamp is touched last: an install that was cut off is begun again.
+# The stamp is touched last: an install that was cut off is begun again. The locked files name all
+# that is needed, so nothing is resolved: a resolver that meets `coverage[toml]` beside the locked
+# `coverage` may take the newest for it, which no hash allows, as soon as there is a newer one.
 $(READY): requirements/runtime.txt requirements/dev.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo 'The bookstore needs Python 3.11 or later, and there is no $(PYTHON). Install one, or name it: make PYTHON=/path/to/python3.12' >&2; exit 1; }
@@ -86,7 +88,8 @@ $(READY): requirements/runtime.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	  echo 'Making $(VENV) and installing what the bookstore needs; this takes a minute.' >&2; \
 	  "$(PYTHON)" -m venv --clear $(VENV); }
-	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
+	@$(PIP) check >&2
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
