@@ -33,6 +33,7 @@ from servers.web.limits import MAX_DEADLINE_MS, MAX_QUEUE_S
 from servers.web.response import Response
 from servers.web.routes import Router
 from servers.web.shedding import FULL, REQUEST_ID, Shedding
+from servers.web.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,6 +88,7 @@ class App:
         self.waiting = 0
         """Requests that have arrived and are not begun."""
         self.max_in_flight = max_in_flight
+        self.turns = Turns()
         self.draining = False
         self._doors = doors
         self._budget_s = budget_s

@@ -103,21 +103,25 @@ class Inbound(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; that a head has begun or is whole is noted."""
-        known = self._request_count
-        app = self._app
-        # Those that arrived in this turn of the loop are not under way yet, but soon will be.
-        if self.spare or app.in_flight + app.waiting >= app.max_in_flight:
-            self._take_when_full(data)
-        else:
-            super().data_received(data)
-        if self._request_count != known:
-            while len(self._arrivals) < len(self._messages):
-                self._note_arrival()
-            if self._in_head:
-                self._head_came()
-        elif data and (self._in_head or (self._idle() and not data.isspace())):
-            self._take_part_of_head(len(data))
+        """Take bytes: what is a whole request now is begun, queued or refused."""
+        known, idle = self._request_count, self._idle()
+        waiter, self._waiter = self._waiter, None  # Whom aiohttp would wake is woken below.
+        super().data_received(data)
+        self._waiter = waiter
+        if self._request_count == known:
+            if data and (self._in_head or (idle and not data.isspace())):
+                self._take_part_of_head(len(data))
+            return
+        if self._in_head:
+            self._head_came()
+        if idle and self._full():
+            self._refuse_plain()
+        while len(self._arrivals) < len(self._messages):
+            self._note_arrival()
+        if idle and self._messages:
+            # So that aiohttp does not take it for idle while it waits for its turn.
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            self._app.turns.begin(self._wake)
 
     def pause_writing(self) -> None:
         """Note that the client has too much of an answer to take."""
@@ -150,7 +154,7 @@ class Inbound(web.RequestHandler):
         """Close; with an answer, if there is a part of a request that it can be for."""
         if self._head_bytes:
             detail = f"The head of the request did not arrive within {HEAD_S:.0f} s."
-            self._refuse(RequestTimeout(detail))
+            self._refuse_head(RequestTimeout(detail))
         else:
             self.force_close()
 
@@ -170,47 +174,50 @@ class Inbound(web.RequestHandler):
         self._head_bytes += size
         if self._head_bytes > _MAX_UNREAD_HEAD_BYTES:
             # The parser counts lines, not all of them together, before it has the last.
-            self._refuse(HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most."))
+            self._refuse_head(HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most."))
 
-    def _refuse(self, error: ShopError) -> None:
+    def _refuse_head(self, error: ShopError) -> None:
         """Let aiohttp answer an error in the place of a request, and close."""
         self._head_came()
         self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
         self._note_arrival()
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._wake()
 
     def _note_arrival(self) -> None:
         self._arrivals.append(self._app.timer())
         self._app.waiting += 1
 
     def _idle(self) -> bool:
-        """Say whether the next bytes begin a head: no request is under way."""
-        return self._waiter is not None and not self._waiter.done()
+        """Say whether the next bytes begin a head: no request is under way or waits."""
+        return self._waiter is not None and not self._waiter.done() and not self._messages
+
+    def _wake(self) -> None:
+        """Let aiohttp's task begin what is queued."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     # A full server
 
-    def _take_when_full(self, data: bytes) -> None:
-        """Parse, and refuse at once what can be refused without a task and a request object.
+    def _full(self) -> bool:
+        """Say whether the server has as many requests under way as it takes.
+
+        Those that wait are not under way yet, but soon will be.
+        """
+        app = self._app
+        return self.spare or app.in_flight + app.waiting >= app.max_in_flight
+
+    def _refuse_plain(self) -> None:
+        """Refuse at once what can be refused without a task and a request object.
 
         Requests with a body, and whatever else is not plain, go the ordinary way and are
         refused there: only the parser knows where they end.
         """
-        idle, waiter = self._idle(), self._waiter
-        self._waiter = None  # So that nobody is woken for what is refused here.
-        super().data_received(data)
-        self._waiter = waiter
-        if waiter is None or not idle or waiter.done():
-            return
-        while self._messages and self._refuse_plain(*self._messages[0]):
+        while self._messages and self._refuse(*self._messages[0]):
             self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
-        if self._messages and not waiter.done():
-            waiter.set_result(None)
 
-    def _refuse_plain(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
+    def _refuse(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
         """Answer a request of one head and nothing else; return whether it was one."""
         if (
             isinstance(message, _ErrInfo)

@@ -61,3 +61,6 @@ DRAIN_S = 0.3
 
 SWEEP_S = 0.05
 """How often a batcher looks for items whose time has run out."""
+
+BEGUN_A_TURN = 64
+"""Requests begun in one turn of the event loop, so that others are heard between them."""
