@@ -76,7 +76,7 @@ async def _sell_again(tx: Transaction, order: Order, book: Book, at_ms: int) -> 
     if short > 0:
         book = await _receive(tx, book, short, at_ms)
     after = book.sold(quantity, at_ms)
-    await selling.move_stock(tx, book, after)
+    await selling.move_stock(tx, [(book, after)])
     entry = replace(
         entry_of_change(Kind.SOLD, book, after, reason=REENTERED),
         at_ms=_decided_at_ms(order, at_ms),
@@ -91,7 +91,7 @@ async def _sell_again(tx: Transaction, order: Order, book: Book, at_ms: int) -> 
 
 async def _receive(tx: Transaction, book: Book, change: int, at_ms: int) -> Book:
     after = book.returned(change, at_ms)
-    await selling.move_stock(tx, book, after)
+    await selling.move_stock(tx, [(book, after)])
     entry = Entry(
         number=0,
         kind=Kind.RECEIVED,

@@ -16,6 +16,8 @@ from servers.domain.ledger import Entry, Kind, entry_of_change
 from servers.domain.sale import Refused, Sold, Stale, decide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from servers.domain.book import Book
     from servers.domain.sale import BookSales, Purchase
     from servers.storage.database import Transaction
@@ -23,39 +25,49 @@ if TYPE_CHECKING:
     Outcome = Entry | Stale | KeyReused
 
 
-async def sell_book(tx: Transaction, batch: BookSales, at_ms: int) -> list[Outcome]:
-    """Decide the purchases of one book, with one versioned UPDATE for all that are sold.
+async def sell(tx: Transaction, batch: Sequence[BookSales], at_ms: int) -> list[list[Outcome]]:
+    """Decide the purchases of a batch, with one versioned UPDATE for each book that is sold.
 
-    Returns the outcomes in order. An id that stands twice counts once.
+    Returns the outcomes of each book, in order. An id that stands twice counts once.
     """
-    entries = await store.decisions(tx, [sale.order_id for sale in batch.sales])
-    fresh: dict[str, Purchase] = {}
-    for sale in batch.sales:
-        if sale.order_id not in entries:
-            fresh.setdefault(sale.order_id, sale)
-    if not fresh:
-        return [_told(entries[sale.order_id], sale) for sale in batch.sales]
-    before = await store.book(tx, batch.book_id)
-    decisions, after = decide(before, batch.version, list(fresh.values()), at_ms)
-    if before is not None and after is not None and after is not before:
-        await move_stock(tx, before, after)
-    stale: dict[str, Stale] = {}
-    decided: list[tuple[Purchase, Sold | Refused]] = []
-    for sale, decision in zip(fresh.values(), decisions, strict=True):
-        if isinstance(decision, Stale):
-            stale[sale.order_id] = decision
-        else:
-            decided.append((sale, decision))
-    # The ledger is written in the order of the versions, pinned sales first.
-    decided.sort(key=_version_after)
-    new = [_entry(sale, decision, before, at_ms) for sale, decision in decided]
-    for (sale, _), entry in zip(decided, await store.append_all(tx, new), strict=True):
-        entries[sale.order_id] = entry
+    order_ids = [sale.order_id for of_book in batch for sale in of_book.sales]
+    entries = await store.decisions(tx, order_ids)
+    books = await store.books(tx, {of_book.book_id for of_book in batch})
+    decided: dict[str, Entry] = {}
+    undecided: dict[str, tuple[Purchase, Stale]] = {}
+    moves: list[tuple[Book, Book]] = []
+    for of_book in batch:
+        fresh: dict[str, Purchase] = {}
+        for sale in of_book.sales:
+            if sale.order_id not in entries and sale.order_id not in decided:
+                fresh.setdefault(sale.order_id, sale)
+        if not fresh:
+            continue
+        before = books.get(of_book.book_id)
+        decisions, after = decide(before, of_book.version, list(fresh.values()), at_ms)
+        if before is not None and after is not None and after is not before:
+            books[of_book.book_id] = after
+            moves.append((before, after))
+        final: list[tuple[Purchase, Sold | Refused]] = []
+        for sale, decision in zip(fresh.values(), decisions, strict=True):
+            if isinstance(decision, Stale):
+                undecided[sale.order_id] = sale, decision
+            else:
+                final.append((sale, decision))
+        # The ledger is written in the order of the versions, pinned sales first.
+        final.sort(key=_version_after)
+        decided |= {sale.order_id: _entry(sale, what, before, at_ms) for sale, what in final}
+    await move_stock(tx, moves)
+    for entry in await store.append_all(tx, [*decided.values()]):
+        entries[entry.order_id or ""] = entry
     return [
-        _told(entries[sale.order_id], sale)
-        if sale.order_id in entries
-        else _not_decided(stale[sale.order_id], fresh[sale.order_id], sale)
-        for sale in batch.sales
+        [
+            _told(entries[sale.order_id], sale)
+            if sale.order_id in entries
+            else _not_decided(*undecided[sale.order_id], sale)
+            for sale in of_book.sales
+        ]
+        for of_book in batch
     ]
 
 
@@ -95,7 +107,7 @@ async def take_back(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
         return returned
     before = await _book_of(tx, sold.book_id)
     after = before.returned(purchase.quantity, at_ms)
-    await move_stock(tx, before, after)
+    await move_stock(tx, [(before, after)])
     entry = replace(
         entry_of_change(Kind.RETURNED, before, after),
         title=sold.title,
@@ -105,10 +117,10 @@ async def take_back(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
     return await store.append(tx, entry)
 
 
-async def move_stock(tx: Transaction, before: Book, after: Book) -> None:
-    """Write the stock and version of a book that was read in this transaction."""
-    moved = await store.move_stock(tx, before, after)
-    assert moved  # noqa: S101  # the transaction holds the book that it read
+async def move_stock(tx: Transaction, moves: Sequence[tuple[Book, Book]]) -> None:
+    """Write stock and version of books that were read in this transaction: before and after."""
+    moved = await store.move_stock(tx, moves)
+    assert moved == len(moves)  # noqa: S101  # the transaction holds the books that it read
 
 
 async def _book_of(tx: Transaction, book_id: int) -> Book:
@@ -168,7 +180,7 @@ def _told(entry: Entry, sale: Purchase) -> Outcome:
     return entry if entry.fingerprint == sale.fingerprint else _key_reused(sale)
 
 
-def _not_decided(stale: Stale, first: Purchase, sale: Purchase) -> Outcome:
+def _not_decided(first: Purchase, stale: Stale, sale: Purchase) -> Outcome:
     """Return that a sale is stale, unless another one stands under its id in the same batch."""
     return stale if first.fingerprint == sale.fingerprint else _key_reused(sale)
 

@@ -48,11 +48,8 @@ class CatalogService:
 
     async def books(self, ids: Sequence[int]) -> list[Book | None]:
         """Return the books of these ids, in order; see the protocol."""
-
-        async def unit(tx: Transaction) -> list[Book | None]:
-            return [await store.book(tx, book_id) for book_id in ids]
-
-        return await self._database.read(unit)
+        books = await self._database.read(lambda tx: store.books(tx, ids))
+        return [books.get(book_id) for book_id in ids]
 
     async def search(self, pages: Sequence[TopicPage]) -> list[list[Found]]:
         """Return a page of books for each page asked for; see the protocol."""
@@ -189,7 +186,7 @@ class CatalogService:
 
         async def unit(tx: Transaction) -> list[list[Entry | Stale | KeyReused]]:
             await self._current(tx)
-            return [await selling.sell_book(tx, sales, at_ms) for sales in batch.books]
+            return await selling.sell(tx, batch.books, at_ms)
 
         return await self._write(unit)
 

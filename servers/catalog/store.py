@@ -34,8 +34,15 @@ _ENTRY_FIELDS = attrgetter(*_ENTRY_WITHOUT_NUMBER.split(", "))
 
 async def book(tx: Transaction, book_id: int) -> Book | None:
     """Return a book or its tombstone, or None where none ever had this id."""
-    row = await tx.fetch_one(f"SELECT {BOOK} FROM books WHERE id = $1", book_id)
-    return book_of(row) if row is not None else None
+    return (await books(tx, [book_id])).get(book_id)
+
+
+async def books(tx: Transaction, ids: Iterable[int]) -> dict[int, Book]:
+    """Return books and tombstones by id, as far as there are any with these ids."""
+    rows = await tx.fetch_many(
+        f"SELECT {BOOK} FROM books WHERE id = $1", [(book_id,) for book_id in ids]
+    )
+    return {row[0]: book_of(row) for row in rows}
 
 
 async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool) -> list[Book]:
@@ -136,21 +143,27 @@ async def save(tx: Transaction, before: Book, after: Book) -> bool:
     return changed == 1
 
 
-async def move_stock(tx: Transaction, before: Book, after: Book) -> bool:
-    """Write the stock and version of a book, if it still is at the version before.
+async def move_stock(tx: Transaction, moves: Iterable[tuple[Book, Book]]) -> int:
+    """Write stock and version of books, each if it still is at the version before.
 
-    The difference is written, never the result: the statement is right by itself.
+    Returns how many were. The difference is written, never the result: the statement is
+    right by itself.
     """
-    changed = await tx.execute(
+    rows = await tx.fetch_many(
         "UPDATE books SET stock = stock + $3, version = version + $4, updated_at_ms = $5 "
-        "WHERE id = $1 AND version = $2",
-        before.id,
-        before.version,
-        after.stock - before.stock,
-        after.version - before.version,
-        after.updated_at_ms,
+        "WHERE id = $1 AND version = $2 RETURNING id",
+        [
+            (
+                before.id,
+                before.version,
+                after.stock - before.stock,
+                after.version - before.version,
+                after.updated_at_ms,
+            )
+            for before, after in moves
+        ],
     )
-    return changed == 1
+    return len(rows)
 
 
 async def append(tx: Transaction, entry: Entry, key: str | None = None) -> Entry:

@@ -71,6 +71,9 @@ class Overheard:
         return await self.tx.fetch_one(sql, *args)
 
     async def fetch_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> list[Row]:
+        rows = [*rows]
+        if sql.startswith("UPDATE"):
+            self.changes += [" ".join(sql.split())] * len(rows)
         return await self.tx.fetch_many(sql, rows)
 
     async def execute(self, sql: str, *args: Value) -> int:
@@ -91,7 +94,7 @@ async def test_one_update_a_book(tmp_path: Path) -> None:
         (update, other) = heard.changes
         assert update == other
         assert update.startswith("UPDATE books SET stock = stock + $3")
-        assert update.endswith("WHERE id = $1 AND version = $2")
+        assert update.endswith("WHERE id = $1 AND version = $2 RETURNING id")
         assert [book.stock for book in await service.shelf(0, 10)] == [50, 50]
 
 

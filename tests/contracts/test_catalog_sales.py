@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.domain.book import Restock
-from servers.domain.errors import OrderNotFound
+from servers.domain.errors import KeyReused, OrderNotFound
 from servers.domain.ledger import Entry, Kind
 from servers.domain.sale import BookSales, SaleBatch, Stale
 from tests.support.services import add_book, batch_of, draft, purchase, sell, stock_of
@@ -138,3 +139,40 @@ async def test_a_stale_batch_still_tells_what_is_known(catalog: Catalog) -> None
     (answers,) = await catalog.sell(batch_of(1, purchase(book_id), known))
     assert isinstance(answers[0], Stale)
     assert answers[1] == decided[0]
+
+
+async def test_one_id_for_two_books(catalog: Catalog) -> None:
+    """An id that stands under two books of a batch is the first one's; nothing else is sold."""
+    one, two = await add_book(catalog, stock=5), await add_book(catalog, stock=5)
+    first = purchase(one)
+    second = replace(first, book_id=two)
+    answers = await catalog.sell(
+        SaleBatch(0, (BookSales(one, 1, (first,)), BookSales(two, 1, (second, purchase(two)))))
+    )
+    ((sold,), (reused, other)) = answers
+    assert isinstance(sold, Entry)
+    assert isinstance(reused, KeyReused)
+    assert isinstance(other, Entry)
+    assert other.version_after == 2
+    assert [await stock_of(catalog, book) for book in (one, two)] == [4, 4]
+
+
+async def test_a_book_twice_in_a_batch(catalog: Catalog) -> None:
+    """Where a book stands twice, the second time it is as the first left it."""
+    book_id = await add_book(catalog, stock=5)
+    answers = await catalog.sell(
+        SaleBatch(
+            0,
+            (
+                BookSales(book_id, 1, (purchase(book_id, quantity=2),)),
+                BookSales(book_id, 1, (purchase(book_id),)),
+                BookSales(book_id, 2, (purchase(book_id, quantity=2), purchase(book_id))),
+            ),
+        )
+    )
+    (first,), (stale,), both = answers
+    assert isinstance(first, Entry)
+    assert isinstance(stale, Stale)
+    assert stale.current.version == 2
+    assert [each.stock_after for each in both if isinstance(each, Entry)] == [1, 0]
+    assert await stock_of(catalog, book_id) == 0

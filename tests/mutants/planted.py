@@ -70,9 +70,9 @@ MUTANTS: Final = (
         *("storm", "I7 I11 I4"),
         Edit(
             SELLING,
-            "zip(decided, await store.append_all(tx, new), strict=True):",
-            "zip(decided, [e if e.kind is Kind.REFUSED else await store.append(tx, e) "
-            "for e in new], strict=True):",
+            "in await store.append_all(tx, [*decided.values()]):",
+            "in [e if e.kind is Kind.REFUSED else await store.append(tx, e) "
+            "for e in decided.values()]:",
         ),
     ),
     _mutant(
@@ -128,7 +128,7 @@ MUTANTS: Final = (
         *("storm", "I3"),
         Edit(
             SELLING,
-            "entries = await store.decisions(tx, [sale.order_id for sale in batch.sales])",
+            "entries = await store.decisions(tx, order_ids)",
             "entries: dict[str, Entry] = {}",
         ),
         _DECIDED_ONCE,
