@@ -63,7 +63,7 @@ def seconds_of(text: str) -> float:
 
 def _run(part: Part, budget_s: float, first_seed: int, tally: Path) -> Run:
     run, end_s = Run(part), time.monotonic() + part.share * LANES * budget_s
-    while run.repetitions == 0 or time.monotonic() < end_s:
+    while run.repetitions == 0 or (time.monotonic() < end_s and not part.once):
         # Far apart, for a repetition may use some thousand seeds from this one on.
         seed = first_seed + run.repetitions * 10_000
         run.repetitions += 1

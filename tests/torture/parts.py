@@ -20,6 +20,7 @@ class Part:
 
     ``amounts`` are variables that say how much one repetition does in a torture of an hour; in
     a shorter one it is less. ``seed`` is the variable that has another number each time.
+    ``once``: it would do the same again, so it is not repeated however much time is left.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Part:
     amounts: Mapping[str, int] = field(default_factory=dict)
     seed: str | None = None
     others: Mapping[str, str] = field(default_factory=dict)
+    once: bool = False
 
     def environ(self, seed: int, budget_s: float) -> dict[str, str]:
         """Return the variables for one repetition."""
@@ -38,35 +40,35 @@ class Part:
 
 
 PARTS = (
-    Part("simulation", ("tests/simulation",), 0.32, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
-    Part("planted bugs", ("tests/mutants",), 0.12, others={"MUTANTS": "all"}),
+    Part("simulation", ("tests/simulation",), 0.38, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
+    Part("planted bugs", ("tests/mutants",), 0.05, others={"MUTANTS": "all"}, once=True),
     Part(
         "kill -9, SIGTERM",
         ("tests/faults/test_kills.py", "tests/faults/test_stopping.py"),
         0.11,
         seed="FAULT_SEED",
     ),
-    Part("crash points", ("tests/faults/test_crash_points.py",), 0.07, {"FAULT_ROUNDS": 10}),
-    Part("networks", ("tests/faults/test_networks.py",), 0.07, {"FAULT_STORM_S": 10}, "FAULT_SEED"),
+    Part("crash points", ("tests/faults/test_crash_points.py",), 0.04, {"FAULT_ROUNDS": 10}),
+    Part("networks", ("tests/faults/test_networks.py",), 0.05, {"FAULT_STORM_S": 10}, "FAULT_SEED"),
     Part(
         "broken disks",
         ("tests/faults/test_disk_errors.py", "tests/faults/test_full_disks.py"),
-        0.03,
+        0.02,
         {"FAULT_DISK_ERRORS": 4, "FAULT_FULL_DISKS": 5},
         "FAULT_SEED",
     ),
     Part(
         "lost packets",
         ("tests/faults/test_lossy_links.py",),
-        0.04,
+        0.02,
         {"FAULT_LOSSY_S": 10},
         "FAULT_SEED",
     ),
     Part("frozen servers", ("tests/faults/test_frozen.py",), 0.03, {"FAULT_FROZEN_S": 30}),
-    Part("races", ("tests/races",), 0.08, {"RACE_ROUNDS": 250}),
-    Part("disks", ("tests/disks", "tests/storage"), 0.05, {"BOOKSTORE_POWER_CUTS": 20_000}),
+    Part("races", ("tests/races",), 0.14, {"RACE_ROUNDS": 250}),
+    Part("disks", ("tests/disks", "tests/storage"), 0.09, {"BOOKSTORE_POWER_CUTS": 20_000}),
     Part("properties", ("tests/stateful",), 0.03, {"STATEFUL_STEPS": 50_000}),
-    Part("generated input", ("tests/fuzz",), 0.02, {"FUZZ": 20}),
-    Part("checker", ("tests/checker",), 0.02, {"CHECKED_OPERATIONS": 1_000_000}),
-    Part("every interleaving", ("tests/model",), 0.01, others={"MODEL_DEEP": "1"}),
+    Part("generated input", ("tests/fuzz",), 0.01, {"FUZZ": 20}),
+    Part("checker", ("tests/checker",), 0.01, {"CHECKED_OPERATIONS": 1_000_000}),
+    Part("every interleaving", ("tests/model",), 0.01, others={"MODEL_DEEP": "1"}, once=True),
 )
