@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servers.domain.errors import InvalidRequest
 from servers.domain.limits import DEFAULT_PAGE_ITEMS
@@ -68,8 +68,7 @@ class BookSearch:
         return topic_key(self.topic) in {topic_key(name) for name in book.topics}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A book as a search shows it: what tells one from another, and whether it can be bought."""
 
     id: int
