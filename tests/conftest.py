@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,12 @@ settings.register_profile(
     "bookstore", derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("bookstore")
+
+
+# A shell that runs the tests in the background lets them, and every shop that they start, ignore
+# Ctrl-C, as it does for nohup; and a shop respects that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -132,7 +132,9 @@ class CatalogHandlers:
     async def find(self, call: Call) -> Answer:
         """Answer a page of the books that have these words, or of all, in an order."""
         search = search_of(call.query)
-        return page_answer(search, await self._catalog.find(search))
+        async with call.in_time():
+            page = await self._catalog.find(search)
+        return page_answer(search, page)
 
     async def topics(self, _call: Call) -> Answer:
         """Answer all topics."""

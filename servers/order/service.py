@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servers.domain.errors import KeyReused, OrderNotFound, ShopError, Unavailable
@@ -182,15 +183,27 @@ class OrderService:
             order = await self.order(order_id)
         order.must_be_cancellable()
         if order.state is State.CONFIRMED:
-            at_ms = self._clock.now_ms()
-            await self._database.write(lambda tx: store.begin_cancel(tx, order_id, at_ms))
-            self._since_s.setdefault(order_id, self._loop.time())
-            order = await self.order(order_id)
-        while order.state is State.CANCELLING and not await self.take_back(order):
-            if self._loop.time() + _TAKE_BACK_PAUSE_S >= until_s:
-                break
-            await asyncio.sleep(_TAKE_BACK_PAUSE_S)
-        return await self.order(order_id)
+            order = await self._begin_cancel(order)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                # Each turn asks again, so there is no event to wait for.
+                while order.state is State.CANCELLING and not await self.take_back(order):  # noqa: ASYNC110
+                    await asyncio.sleep(_TAKE_BACK_PAUSE_S)
+        try:
+            return await self.order(order_id)
+        except Unavailable:
+            if order.state is State.CANCELLING:
+                return order  # It is begun: that may not be told as if nothing had been done.
+            raise
+
+    async def _begin_cancel(self, order: Order) -> Order:
+        """Write that a confirmed order is being cancelled; return it as it stands then."""
+        at_ms = self._clock.now_ms()
+        begun = await self._database.write(lambda tx: store.begin_cancel(tx, order.id, at_ms))
+        if not begun:
+            return await self.order(order.id)
+        self._since_s.setdefault(order.id, self._loop.time())
+        return replace(order, state=State.CANCELLING, cancelling_at_ms=at_ms)
 
     async def take_back(self, order: Order) -> bool:
         """Let the catalog take a cancelling order's copies back; False if it must be retried."""
@@ -259,7 +272,7 @@ class OrderService:
     async def _forget(self, orders: list[Order]) -> None:
         async def unit(tx: Transaction) -> None:
             for order in orders:
-                await store.forget(tx, order.id)
+                await store.forget(tx, order)
 
         await self._database.write(unit)
         for order in orders:

@@ -118,9 +118,16 @@ async def end_cancel(tx: Transaction, order_id: str, at_ms: int, return_number: 
     return changed == 1
 
 
-async def forget(tx: Transaction, order_id: str) -> bool:
-    """Remove a pending order whose id stands for another request in the ledger."""
-    changed = await tx.execute("DELETE FROM orders WHERE id = $1 AND state = 'pending'", order_id)
+async def forget(tx: Transaction, order: Order) -> bool:
+    """Remove a pending order whose id stands for another request in the ledger.
+
+    What that other request may have put in its place meanwhile stays.
+    """
+    changed = await tx.execute(
+        "DELETE FROM orders WHERE id = $1 AND fingerprint = $2 AND state = 'pending'",
+        order.id,
+        order.purchase.fingerprint,
+    )
     return changed == 1
 
 

@@ -179,7 +179,7 @@ class App:
         if begun.query or route.query is not None:
             call.query = _query(route, begun.query)
         if route.method not in {"GET", "DELETE"}:
-            call.body = await read_body(raw, route)
+            call.body = await read_body(raw, route, due_s)
         if due_s <= self._loop.time() and not route.health:
             raise Overloaded("The time for this request was over before it was begun. Try again.")
         return call

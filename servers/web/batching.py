@@ -21,7 +21,7 @@ from servers.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from servers.domain.limits import MAX_BATCH_ITEMS
 from servers.web.answers import Answer, problem
 from servers.web.hop import NoAnswerError, NotSentError
-from servers.web.limits import MAX_QUEUE_S, SWEEP_S
+from servers.web.limits import MAX_CALL_ROWS, MAX_QUEUE_S, SWEEP_S
 
 if TYPE_CHECKING:
     from random import Random
@@ -111,11 +111,13 @@ class Batcher(Generic[Item]):
         self._flush_due = False
         while self._queue and self._has_room():
             entries: list[_Entry[Item]] = []
-            while self._queue and len(entries) < MAX_BATCH_ITEMS:
+            rows = 0
+            while self._queue and len(entries) < MAX_BATCH_ITEMS and rows < MAX_CALL_ROWS:
                 entry = self._queue.popleft()
                 if not entry.future.done():
                     entry.sent = True
                     entries.append(entry)
+                    rows += getattr(entry.item, "limit", 1)
             if entries:
                 task = self._loop.create_task(self._call(entries))
                 self._calls[task] = self._loop.time()

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from servers.web.routes import Route
 
 
-async def read_body(raw: BaseRequest, route: Route) -> object:
+async def read_body(raw: BaseRequest, route: Route, due_s: float) -> object:
     """Return the body as the route declares it: a struct, bytes, or None.
+
+    ``due_s`` is when the answer is due, on the loop's clock: no body is awaited longer.
 
     Raises `BodyTooLarge`, `UnsupportedMedia`, `RequestTimeout` and `InvalidRequest`.
     """
-    data = await _read(raw, route.raw_body_bytes or MAX_BODY_BYTES)
+    data = await _read(raw, route.raw_body_bytes or MAX_BODY_BYTES, due_s)
     if route.raw_body_bytes:
         if data and not is_json(raw.headers.getall("Content-Type", ())):
             raise UnsupportedMedia(f"Send the body as Content-Type: {JSON}.")
@@ -45,7 +47,7 @@ async def read_body(raw: BaseRequest, route: Route) -> object:
     return decode_body(data, route.body)
 
 
-async def _read(raw: BaseRequest, limit_bytes: int) -> bytes:
+async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
     """Return the body, which must not be encoded nor longer than ``limit_bytes``."""
     length = raw.content_length
     if length is not None and length > limit_bytes:
@@ -59,14 +61,14 @@ async def _read(raw: BaseRequest, limit_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_S, due_s)):
             while chunk := await raw.content.readany():
                 size += len(chunk)
                 if size > limit_bytes:
                     raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
                 parts.append(chunk)
     except TimeoutError:
-        raise RequestTimeout(f"The body did not arrive within {BODY_S:.0f} s.") from None
+        raise RequestTimeout("The body did not arrive in time.") from None
     except RequestPayloadError:
         raise InvalidRequest("The body broke off or was not well formed.") from None
     return b"".join(parts)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from servers.domain.errors import Overloaded
 from servers.web.codec import parse_if_match, parse_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from servers.web.auth import Role
     from servers.web.inbound import Request
@@ -60,3 +63,12 @@ class Call:
     def idempotency_key(self) -> str | None:
         """Return the request's idempotency key; see `parse_key`."""
         return parse_key(self.raw.headers.getall("Idempotency-Key", ()))
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """End a read in the block when the answer is due. Raises `Overloaded` then."""
+        try:
+            async with asyncio.timeout_at(self.deadline_s):
+                yield
+        except TimeoutError:
+            raise Overloaded("This could not be read in time. Try again in a second.") from None

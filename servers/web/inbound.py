@@ -122,6 +122,9 @@ class Inbound(web.RequestHandler):
             # So that aiohttp does not take it for idle while it waits for its turn.
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
             self._app.turns.begin(self._wake)
+        elif idle and self._request_count - known >= self._max_msg_queue_size:
+            # The parser stops at so many, and all of them were refused: there may be more.
+            self._loop.call_soon(self._read_on)
 
     def pause_writing(self) -> None:
         """Note that the client has too much of an answer to take."""
@@ -192,9 +195,21 @@ class Inbound(web.RequestHandler):
         return self._waiter is not None and not self._waiter.done() and not self._messages
 
     def _wake(self) -> None:
-        """Let aiohttp's task begin what is queued."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Let aiohttp's task begin what is queued, unless the client is gone meanwhile."""
+        waiter, transport = self._waiter, self.transport
+        if waiter is None or waiter.done() or transport is None or transport.is_closing():
+            return
+        if self._messages:
+            waiter.set_result(None)
+
+    def _read_on(self) -> None:
+        """Read what was not read because there was so much of it."""
+        if self.transport is None:
+            return
+        if self._buffer_paused:
+            self._resume_reading_if_drained()
+        else:
+            self.data_received(b"")
 
     # A full server
 

@@ -13,8 +13,12 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 """Longest body of one call between servers, either way."""
 
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""Longest answer that a server takes from another."""
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Longest answer that a server takes from another: more than a book of the longest form for each
+item of a call."""
+
+MAX_CALL_ROWS = 4096
+"""Rows that the items of one call may ask for together, so that no call takes long."""
 
 MAX_CONNECTIONS = 4096
 """Most connections of a server, unless a setting says otherwise."""

@@ -127,7 +127,7 @@ async def _drain(app: App, shutdown_s: float) -> None:
     loop = asyncio.get_running_loop()
     end_s = loop.time() + shutdown_s
     await asyncio.sleep(DRAIN_S)
-    while app.in_flight and loop.time() < end_s:  # noqa: ASYNC110  # a count has no event
+    while (app.in_flight or app.waiting) and loop.time() < end_s:  # noqa: ASYNC110  # a count has no event
         await asyncio.sleep(0.01)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.catalog import searching
-from servers.catalog.service import CatalogService
+from servers.catalog.service import MAX_SEARCHERS, CatalogService
 from servers.domain.book import Book, Edit
+from servers.domain.errors import Overloaded
 from servers.domain.search import BookSearch, Sort, relevance
 from servers.domain.text import topic_key
 from servers.storage.full_text import words_of
@@ -258,3 +260,19 @@ async def test_a_sale_touches_no_index_of_lists(tmp_path: Path) -> None:
         assert len(of_searches) == 4
         assert opened
         assert not of_searches & opened
+
+
+async def test_too_many_searchers(tmp_path: Path) -> None:
+    """Who finds too many before him is refused at once; those who gave up count no more."""
+    async with open_database(tmp_path, "catalog") as database:
+        catalog = CatalogService(database, TestClock())
+        await add_book(catalog, title="Xen")
+        search = BookSearch("xen")
+        waiting = [asyncio.ensure_future(catalog.find(search)) for _ in range(MAX_SEARCHERS)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await catalog.find(search)
+        for each in waiting[1:]:
+            each.cancel()
+        assert len((await waiting[0]).books) == 1
+        assert len((await catalog.find(search)).books) == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.domain.errors import OrderNotFound
+from servers.domain.errors import OrderNotFound, Unavailable
 from servers.domain.ledger import Kind
 from servers.domain.order import State, placed
 from servers.domain.protocols import Placement
@@ -17,6 +17,7 @@ from tests.order.unreliable import Fault
 from tests.support.services import PATIENCE_S, add_book, batch_of, purchase, stock_of, wait_until
 
 if TYPE_CHECKING:
+    from servers.domain.order import Order
     from servers.domain.sale import Purchase
     from servers.order.service import OrderService
     from tests.order.conftest import OpenOrders
@@ -202,6 +203,45 @@ async def test_a_cancelling_that_takes_longer(
         assert (await orders.order(asked.order_id)).state is State.CANCELLED
     assert await stock_of(catalog, asked.book_id) == 10
     assert len(await catalog.sale(asked.order_id)) == 2
+
+
+async def test_a_cancelling_whose_catalog_hangs(
+    orders: OrderService, catalog: UnreliableCatalog
+) -> None:
+    """Who cancels is told in time that it is begun, however long the catalog takes."""
+    asked = purchase(await add_book(catalog, stock=10))
+    await place(orders, asked, PATIENCE_S)
+    catalog.always = Fault.LATE
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    assert (await orders.cancel(asked.order_id, 0.2)).state is State.CANCELLING
+    assert loop.time() - begun_s < PATIENCE_S / 2
+    catalog.always = Fault.NONE
+    assert (await orders.cancel(asked.order_id, PATIENCE_S)).state is State.CANCELLED
+    assert await stock_of(catalog, asked.book_id) == 10
+
+
+async def test_a_cancelling_that_can_no_longer_be_read(
+    orders: OrderService, catalog: UnreliableCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelling that is begun is told as begun, also where the disk fails afterwards."""
+    asked = purchase(await add_book(catalog, stock=10))
+    await place(orders, asked, PATIENCE_S)
+    catalog.always = Fault.REFUSED
+    known = orders.order
+
+    async def read_once(order_id: str) -> Order:
+        monkeypatch.setattr(orders, "order", fails)
+        return await known(order_id)
+
+    async def fails(order_id: str) -> Order:
+        raise Unavailable("The shop cannot read its disk now.")
+
+    monkeypatch.setattr(orders, "order", read_once)
+    told = await orders.cancel(asked.order_id, 0.0)
+    assert told.state is State.CANCELLING
+    monkeypatch.undo()
+    assert (await orders.order(asked.order_id)).state is State.CANCELLING
 
 
 async def test_a_pending_order_is_joined_by_its_cancelling(

@@ -34,7 +34,7 @@ MOVES: dict[str, Callable[[Transaction, Order], Awaitable[object]]] = {
     "decide": lambda tx, order: store.decide(tx, [order.decided(REFUSED)]),
     "begin_cancel": lambda tx, order: store.begin_cancel(tx, order.id, 99),
     "end_cancel": lambda tx, order: store.end_cancel(tx, order.id, 99, 9),
-    "forget": lambda tx, order: store.forget(tx, order.id),
+    "forget": store.forget,
     "insert_pending": lambda tx, order: store.insert_pending(tx, [order]),
 }
 STARTS = {
@@ -87,3 +87,13 @@ async def test_an_order_is_read_as_it_was_written(database: ShopDatabase, state:
     assert await database.read(lambda tx: store.order(tx, order.id)) == order
     unfinished = await database.read(lambda tx: store.unfinished(tx, 10))
     assert unfinished == ([order] if state in {State.PENDING, State.CANCELLING} else [])
+
+
+async def test_only_the_request_itself_is_forgotten(database: ShopDatabase) -> None:
+    """A row that another request has made under the same id meanwhile stays."""
+    order = order_in(State.PENDING)
+    other = replace(order, purchase=replace(order.purchase, quantity=9))
+    await database.write(lambda tx: store.insert(tx, other))
+    assert not await database.write(lambda tx: store.forget(tx, order))
+    assert await database.read(lambda tx: store.order(tx, order.id)) == other
+    assert await database.write(lambda tx: store.forget(tx, other))

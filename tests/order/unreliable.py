@@ -69,7 +69,11 @@ class UnreliableCatalog(CatalogService):
             error = Unavailable if fault is Fault.REFUSED else OutcomeUnknown
             raise error("The catalog does not answer.")
         if fault is Fault.LATE:
-            await self.release.wait()
+            try:
+                await self.release.wait()
+            except asyncio.CancelledError:
+                call.close()  # type: ignore[attr-defined]  # as above
+                raise
         if fault is Fault.STALE:
             for book_id in ids:
                 await self.restock(book_id, Restock("moved on", change=0), None)

@@ -32,6 +32,7 @@ class Item(msgspec.Struct):
     order_id: str = "0" * 32
     request_id: str = ""
     deadline_ms: int = 0
+    limit: int = 1
 
 
 @dataclass
@@ -145,6 +146,14 @@ async def test_no_more_items_than_a_call_may_have(hop: FakeHop) -> None:
     names = [str(number) for number in range(1200)]
     assert await ask(batcher(hop), *names) == names
     assert [len(call) for call in hop.calls] == [512, 512, 176]
+
+
+async def test_no_more_rows_than_a_call_may_ask_for(hop: FakeHop) -> None:
+    """Items that ask for many rows go out in more calls, for each has to be answered soon."""
+    asked = batcher(hop)
+    futures = [asked.submit(Item(str(n), limit=200), in_s(PATIENCE_S)) for n in range(50)]
+    assert [told(said) for said in await asyncio.gather(*futures)] == [str(n) for n in range(50)]
+    assert [len(call) for call in hop.calls] == [21, 21, 8]
 
 
 async def test_the_time_that_remains_is_passed_on(hop: FakeHop) -> None:

@@ -96,6 +96,17 @@ async def test_what_is_not_http_on_a_full_server(app: App) -> None:
     assert b'"code":"invalid_request"' in said
 
 
+async def test_many_at_once_to_a_full_server(app: App) -> None:
+    """However many requests a client sends ahead, each is refused, and none is left unread."""
+    async with served(app) as (web, _), busy(web, 2), line_to(web) as line:
+        await wait_until(lambda: app.in_flight == 2, "the server is full")
+        line.send(SHOW * 200)
+        for _ in range(200):
+            assert (await line.answer()).status == 503
+        line.send(SHOW)
+        assert (await line.answer()).status == 503
+
+
 async def test_a_refusal_is_logged_and_counted(web: Web, log: Log, echo: Echo) -> None:
     """Each refusal leaves its line, which says that nothing was begun."""
     async with busy(web, 2), line_to(web) as line:
