@@ -13,6 +13,7 @@ from bookstore_cli import params
 from bookstore_cli.commands import ShopGroup
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import BOOK, chosen_limit, list_pages
+from bookstore_cli.terminal import visible
 from servers.domain.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from bookstore_cli.session import Session
 
 DECLINED = 3
+LEDGER = (
+    *("number", "kind", "book_id", "at", "change", "version_after", "stock_after", "title"),
+    *("unit_price", "order_id", "quantity", "asked_version", "asked_max_price", "reason"),
+    *("version_seen", "stock_seen", "fingerprint"),
+)
 LEDGER_SHOWN = ("number", "at", "kind", "change", "version_after", "stock_after", "reason")
 
 
@@ -182,7 +188,7 @@ def delete(session: Session, book_id: int, version: int | None, yes: bool) -> in
 def ledger(session: Session, book_id: int, limit: int | None, everything: bool) -> None:
     """Show what happened to a book, newest first."""
     most = chosen_limit(limit, everything=everything)
-    list_pages(session, f"/books/{book_id}/ledger", None, most, shown=LEDGER_SHOWN, admin=True)
+    list_pages(session, f"/books/{book_id}/ledger", LEDGER, most, shown=LEDGER_SHOWN, admin=True)
 
 
 def _version_now(client: Client, book_id: int) -> int:
@@ -191,8 +197,6 @@ def _version_now(client: Client, book_id: int) -> int:
 
 def _agreed(question: str) -> bool:
     """Ask on the terminal; anything but y or yes, and the end of the input, is a no."""
-    from bookstore_cli.terminal import visible
-
     click.echo(visible(question) + " [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -200,9 +204,13 @@ def _agreed(question: str) -> bool:
 @contextmanager
 def _naming(key: str) -> Iterator[None]:
     """Name the idempotency key where the outcome of a change stays unknown."""
+    again = f"the same command with --key {key}"
     try:
         yield
     except OutcomeUnknown as error:
-        again = f"the same command with --key {key}"
         members = {**error.members, "idempotency_key": key, "repeat_with": again}
         raise OutcomeUnknown(error.detail, **members) from error
+    except KeyboardInterrupt:
+        click.echo("\nThe change may or may not have been made.", err=True)
+        click.echo(f"repeat with: {visible(again)}", err=True)
+        raise

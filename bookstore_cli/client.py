@@ -183,7 +183,8 @@ class Client:
         # What the shop says of a server behind it that hangs must still arrive in time here.
         remaining_s = self.deadline.remaining_s
         allowed_s = remaining_s - min(ANSWER_TRAVELS_S, remaining_s / 2)
-        timed = {**headers, "X-Deadline-Ms": str(max(1, int(allowed_s * 1000)))}
+        allowed_ms = min(max(int(allowed_s * 1000), 1), wire.MAX_DEADLINE_MS)
+        timed = {**headers, "X-Deadline-Ms": str(allowed_ms)}
         self._answers = False
         try:
             answer = self._connection.exchange(request.method, request.path, request.body, timed)
@@ -255,9 +256,9 @@ class Client:
 
     def _say_that_it_goes_on(self, error: ShopError) -> None:
         spent_s = self.deadline.timeout_s - self.deadline.remaining_s
-        if not self._noted and spent_s >= QUIET_S:
+        left_s = self.deadline.remaining_s
+        if not self._noted and spent_s >= QUIET_S and left_s >= QUIET_S:
             self._noted = True
-            left_s = self.deadline.remaining_s
             why = error.detail.split(". ")[0].rstrip(".")
             self._note(f"{why}. Trying for {left_s:.0f} s more at most.")
 

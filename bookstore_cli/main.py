@@ -4,7 +4,7 @@
 exit   means
 =====  =================================================================
 0      done; also replayed, also nothing found by a search
-1      a bug, or a server's
+1      a bug, or a server's; or the output cannot be written
 2      usage, also a malformed id
 3      declined at a prompt
 4      not allowed

@@ -22,15 +22,18 @@ or ``\`` in an item has a ``\`` before it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bookstore_cli.terminal import escaped, json_visible, visible
+from servers.domain.errors import Internal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bookstore_cli.connection import Answer
     from bookstore_cli.paging import Page
@@ -47,6 +50,8 @@ class Output:
     """
 
     def __init__(self, kind: str | None, color: str, say: Callable[[str], None]) -> None:
+        if sys.stdout is None:
+            raise Internal("There is nowhere to write to: standard output is closed.")
         self._on_terminal = sys.stdout.isatty()
         self.kind = kind or ("table" if self._on_terminal else "tsv")
         self._color = color
@@ -59,52 +64,47 @@ class Output:
     def things(self, columns: Sequence[str], answers: Sequence[Answer], *, as_list: bool) -> None:
         """Write things that were asked for one by one."""
         rows = [answer.value for answer in answers]
-        if self.kind == "json":
-            body = b",".join(answer.body.strip() for answer in answers)
-            self._write_bytes(b"[" + body + b"]" if as_list else body)
-        elif self.kind == "table":
-            from bookstore_cli.tables import draw_things
+        with _writing():
+            if self.kind == "json":
+                body = b",".join(answer.body.strip() for answer in answers)
+                self._write_bytes(b"[" + body + b"]" if as_list else body)
+            elif self.kind == "table":
+                from bookstore_cli.tables import draw_things
 
-            draw_things(columns, rows, self._color)
-        else:
-            self._write_lines(columns, rows)
+                draw_things(columns, rows, self._color)
+            else:
+                self._write_lines(columns, rows)
 
     def listing(
         self,
-        columns: Sequence[str] | None,
+        columns: Sequence[str],
         pages: Iterable[Page],
         shown: Sequence[str] | None = None,
     ) -> None:
-        """Write a list as its pages come; ``shown`` are the columns a terminal has room for.
-
-        Without ``columns`` they are those of the first page.
-        """
-        if self.kind == "json":
-            # Only whole lists go out: half an array is of no use to a program.
-            bodies = [page.body.strip()[1:-1].strip() for page in pages]
-            self._write_bytes(b"[" + b",".join(body for body in bodies if body) + b"]")
-            return
-        if self.kind == "table":
-            self.table(columns, [row for page in pages for row in page.rows], shown)
-            return
-        remaining = iter(pages)
-        first = next(remaining, None)
-        rows = [] if first is None else first.rows
-        names = _columns_of(rows) if columns is None else columns
-        self._write_lines(names, chain(rows, (row for page in remaining for row in page.rows)))
+        """Write a list as its pages come; ``shown`` are the columns a terminal has room for."""
+        with _writing():
+            if self.kind == "json":
+                # Only whole lists go out: half an array is of no use to a program.
+                bodies = [page.body.strip()[1:-1].strip() for page in pages]
+                self._write_bytes(b"[" + b",".join(body for body in bodies if body) + b"]")
+            elif self.kind == "table":
+                self.table(columns, [row for page in pages for row in page.rows], shown)
+            else:
+                self._write_lines(columns, (row for page in pages for row in page.rows))
 
     def rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a list that was made here, not sent by a server."""
-        if self.kind == "json":
-            self._write_bytes(_json(rows).encode("utf-8", "backslashreplace"))
-        elif self.kind == "table":
-            self.table(columns, rows)
-        else:
-            self._write_lines(columns, rows)
+        with _writing():
+            if self.kind == "json":
+                self._write_bytes(_json(rows).encode("utf-8", "backslashreplace"))
+            elif self.kind == "table":
+                self.table(columns, rows)
+            else:
+                self._write_lines(columns, rows)
 
     def table(
         self,
-        columns: Sequence[str] | None,
+        columns: Sequence[str],
         rows: Sequence[Mapping[str, Any]],
         shown: Sequence[str] | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class Output:
             return
         from bookstore_cli.tables import draw_table
 
-        draw_table(shown or columns or _columns_of(rows), rows, self._color)
+        draw_table(shown or columns, rows, self._color)
 
     def _write_lines(self, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
         cells = ([row.get(name) for name in columns] for row in rows)
@@ -176,7 +176,7 @@ def unguarded(text: str) -> str:
 def csv_line(values: Sequence[object]) -> str:
     """Return one record with its line end (RFC 4180); numbers need no guard."""
     cells = (
-        str(value) if isinstance(value, (int, float)) else guarded(cell(value)) for value in values
+        cell(value) if isinstance(value, (int, float)) else guarded(cell(value)) for value in values
     )
     quoted = (
         '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
@@ -198,5 +198,15 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Say so where data cannot be written; that the reader went away is another thing."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            # Python would complain once more about what is left when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Internal(f"The output cannot be written ({error.strerror}).") from error

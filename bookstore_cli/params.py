@@ -111,7 +111,7 @@ def _url(text: str) -> str:
     return text
 
 
-BOOK_ID = Typed("id", "a book id: digits, 1 or more, no leading zero", _whole(1, MAX_ID))
+BOOK_ID = Typed("id", f"a book id: digits, from 1 to {MAX_ID}, no leading zero", _whole(1, MAX_ID))
 ORDER_ID = Typed("id", "an order id: 32 hexadecimal digits, lower case", _matching(_ORDER))
 TOKEN_ID = Typed("id", "the id of a token: 8 hexadecimal digits", _matching(_TOKEN_ID))
 VERSION = Typed("version", "a version: a whole number, 1 or more", _whole(1, MAX_ID))

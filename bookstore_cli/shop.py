@@ -12,7 +12,7 @@ from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import pass_session
 from bookstore_cli.terminal import visible
-from servers.domain.errors import NotNow, OutcomeUnknown, ShopError
+from servers.domain.errors import Internal, NotNow, OutcomeUnknown, ShopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -150,7 +150,7 @@ def buy(
     wishes = {"quantity": quantity, "version": version, "max_price": max_price}
     named = {name: value for name, value in wishes.items() if value is not None}
     again = _command_again(session, book_id, named, key)
-    client = session.client()
+    client, output = session.client(), session.output
     try:
         answer = client.purchase(book_id, named, key)
     except OutcomeUnknown as error:
@@ -160,7 +160,12 @@ def buy(
         click.echo("\nThe purchase may or may not have been made.", err=True)
         click.echo(f"repeat with: {visible(again)}", err=True)
         raise
-    session.output.thing(ORDER, answer)
+    try:
+        output.thing(ORDER, answer)
+    except Internal as error:
+        detail = f"Order {answer.value.get('id')} was confirmed; nothing more is bought by its key."
+        members = {"idempotency_key": key, "repeat_with": again}
+        raise Internal(f"{error.detail} {detail}", **members) from error
     _say_what_was_bought(session, answer)
 
 
@@ -185,7 +190,7 @@ def chosen_limit(limit: int | None, *, everything: bool) -> int | None:
 def list_pages(  # noqa: PLR0913  # what is asked for, and how it is shown
     session: Session,
     path: str,
-    columns: tuple[str, ...] | None,
+    columns: tuple[str, ...],
     limit: int | None,
     query: dict[str, object] | None = None,
     *,
@@ -212,7 +217,7 @@ def _watched(following: Iterable[Page], seen: list[Page]) -> Iterator[Page]:
 def _command_again(session: Session, book_id: int, wishes: Mapping[str, object], key: str) -> str:
     """Return the command line that repeats a purchase with its key."""
     words = ["bookstore", "buy", str(book_id)]
-    named = {**wishes, **session.typed("url", "data"), "key": key}
+    named = {**wishes, **session.typed("url", "data", "ca_file"), "key": key}
     if named.get("quantity") == 1:
         del named["quantity"]
     for name, value in named.items():

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -97,6 +99,9 @@ def _text(value: object) -> Text:
 
 
 def _console(color: str) -> Console:
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What the terminal's encoding has not is shown as Python writes it.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if color == "always":
         return Console(force_terminal=True, color_system="standard", highlight=False)
     plain = color == "never" or bool(os.environ.get("NO_COLOR"))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ANY_VERSION = "*"
 READINESS = "/readyz"
+MAX_DEADLINE_MS = 60_000
+"""Most time that the shop lets a request name; a command that has more asks again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

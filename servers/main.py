@@ -238,7 +238,10 @@ async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
     try:
         kept = await database.write(lambda tx: keep_fact(tx, "currency", settings.currency))
         if kept != settings.currency:
-            message = f"This shop's currency is {kept}, not {settings.currency}; it stays so."
+            message = (
+                f"This shop's currency is {kept}, not {settings.currency}; it stays so. "
+                f"Set BOOKSTORE_CURRENCY={kept}, or `currency` in the file of settings."
+            )
             raise SettingsError(message)
         yield database
     finally:

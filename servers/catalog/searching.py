@@ -11,13 +11,15 @@ what a page may cost:
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from servers.catalog import search_store, store
-from servers.domain.errors import InvalidRequest
+from servers.domain.errors import InvalidRequest, Overloaded
 from servers.domain.limits import MAX_ID
 from servers.domain.search import BookPage, Found, Sort, relevance
 from servers.storage.full_text import words_of
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 BEST_OF = 200
 """How many of the books that have the words are ranked."""
+
+MAX_SEARCHERS = 256
+"""How many may search or wait for their turn: what they take together is a few seconds."""
 
 MAX_LOOKED_AT = 1000
 """How many books a page looks at, at most; as many again where the ranked ones end on it."""
@@ -56,6 +61,26 @@ class _Stretch:
     def found(self) -> list[Found]:
         """Return the books as a search shows them."""
         return [Found.of(book) for book in self.books]
+
+
+class Searchers:
+    """Lets one search at a time: threads that rank side by side keep the event loop waiting."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._count = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for the turn to search. Raises `Overloaded` where too many wait already."""
+        if self._count >= MAX_SEARCHERS:
+            raise Overloaded("Too many searches are waiting. Try again in a second.")
+        self._count += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._count -= 1
 
 
 async def find(tx: Transaction, search: BookSearch) -> BookPage:

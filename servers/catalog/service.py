@@ -6,18 +6,10 @@ Fulfils `servers.domain.protocols.Catalog` on a database. The rules are in
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from servers.catalog import reentry, searching, selling, shelving, store
-from servers.domain.errors import (
-    BookNotFound,
-    IsbnExists,
-    KeyReused,
-    LedgerBehind,
-    OrderNotFound,
-    Overloaded,
-)
+from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, LedgerBehind, OrderNotFound
 from servers.domain.ledger import Kind, entry_of_change
 from servers.domain.protocols import Change, TopicCount
 from servers.storage.database import UniqueViolation
@@ -37,9 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_SEARCHERS = 256
-"""Searches by words that may be under way and waiting: what they take in a few seconds."""
-
 
 class CatalogService:
     """The catalog on a database of its own.
@@ -52,8 +41,7 @@ class CatalogService:
         self._database = database
         self._clock = clock
         self._ledger_seen = 0
-        self._finding = asyncio.Lock()
-        self._searchers = 0
+        self._searchers = searching.Searchers()
 
     # Reading
 
@@ -72,15 +60,8 @@ class CatalogService:
 
     async def find(self, search: BookSearch) -> BookPage:
         """Return a page of books; see the protocol."""
-        if self._searchers >= MAX_SEARCHERS:
-            raise Overloaded("Too many searches are waiting. Try again in a second.")
-        self._searchers += 1
-        try:
-            # One at a time: threads that rank side by side would keep the event loop waiting.
-            async with self._finding:
-                return await self._database.read(lambda tx: searching.find(tx, search), heavy=True)
-        finally:
-            self._searchers -= 1
+        async with self._searchers.turn():
+            return await self._database.read(lambda tx: searching.find(tx, search), heavy=True)
 
     async def shelf(self, after_id: int, limit: int, *, tombstones: bool = False) -> list[Book]:
         """Return books sorted by id; see the protocol."""

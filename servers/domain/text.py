@@ -19,6 +19,8 @@ That some of it is visible is checked as well, but no pattern can say so.
 
 _NOT_TEXT = {"Cc", "Cs"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
+# Fillers of Hangul and the empty pattern of Braille: letters and a symbol by their category.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _PLAIN = re.compile(r"[ -~]*\Z")
 _SHORT, _LONG = 10, 13
 _ISBN = re.compile(r"[0-9]{9}[0-9Xx]\Z|[0-9]{13}\Z")
@@ -44,9 +46,13 @@ def clean_text(text: str, field: str, max_characters: int) -> str:
     if not 1 <= len(text) <= max_characters:
         detail = f"`{field}` must have 1 to {max_characters} characters."
         raise InvalidRequest(detail, field=field)
-    if all(unicodedata.category(character) in _INVISIBLE for character in text):
+    if all(_is_invisible(character) for character in text):
         raise InvalidRequest(f"`{field}` must have at least one visible character.", field=field)
     return text
+
+
+def _is_invisible(character: str) -> bool:
+    return character in _BLANK or unicodedata.category(character) in _INVISIBLE
 
 
 def clean_isbn(text: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from servers.domain.errors import Internal, OutcomeUnknown, Unavailable, error_of
 from servers.web.hop import NoAnswerError, NotSentError
+from servers.web.limits import MAX_DEADLINE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,8 @@ class Asking:
         """
         data = b"" if body is None else _encode(body)
         due_s = timeout_s or self._call_s
-        sent = {"X-Deadline-Ms": str(int(due_s * 1000)), **(headers or {})}
+        allowed_ms = min(int(due_s * 1000), MAX_DEADLINE_MS)
+        sent = {"X-Deadline-Ms": str(allowed_ms), **(headers or {})}
         try:
             said = await self._hop.call(method, path, body=data, headers=sent, timeout_s=due_s)
         except NotSentError as error:

@@ -56,6 +56,9 @@ async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
         return b""
     if raw.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
+    coding = raw.headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise UnsupportedMedia("Send the body with no Transfer-Encoding but chunked.")
     if "Expect" in raw.headers:
         await _meet_expectation(raw)
     parts: list[bytes] = []

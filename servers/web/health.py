@@ -202,4 +202,4 @@ def _reason(body: bytes) -> str:
         fields = msgspec.json.decode(body, type=dict[str, object])
     except msgspec.MsgspecError:
         return "answered nonsense"
-    return str(fields.get("detail", "not ready"))
+    return str(fields.get("detail", "not ready")).removeprefix("Not ready: ").rstrip(".")

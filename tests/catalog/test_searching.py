@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servers.catalog import searching
-from servers.catalog.service import MAX_SEARCHERS, CatalogService
+from servers.catalog.searching import MAX_SEARCHERS
+from servers.catalog.service import CatalogService
 from servers.domain.book import Book, Edit
 from servers.domain.errors import Overloaded
 from servers.domain.search import BookSearch, Sort, relevance

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.catalog.wire import EntryBody
 from tests.cli.fake_frontend import (
     BOOK,
     answers,
@@ -71,8 +72,32 @@ def test_deleting_without_a_terminal_does_not_ask(bookstore: Bookstore) -> None:
 
 
 def test_the_ledger_shows_every_field(bookstore: Bookstore) -> None:
-    """The columns are those that the rows have."""
-    rows = [{"number": 2, "kind": "sold", "change": -1}, {"number": 1, "kind": "added", "at": "x"}]
+    """The columns are the same for every book, whatever happened to it."""
+    rows = [
+        {"number": 2, "kind": "sold", "change": -1},
+        {"number": 1, "kind": "received", "at": "x", "reason": "a parcel"},
+    ]
     with frontend(answers(rows)) as shop:
-        ran = bookstore("books", "ledger", 2, "--url", shop.url)
-    assert ran.out.splitlines() == ["number\tkind\tchange\tat", "2\tsold\t-1\t", "1\tadded\t\tx"]
+        ran = bookstore("books", "ledger", 2, "-o", "tsv", "--url", shop.url)
+    header, *lines = [line.split("\t") for line in ran.out.splitlines()]
+    assert set(header) == set(EntryBody.__struct_fields__)
+    found = [dict(zip(header, line, strict=True)) for line in lines]
+    assert [each["change"] for each in found] == ["-1", ""]
+    assert [each["reason"] for each in found] == ["", "a parcel"]
+
+
+@pytest.mark.parametrize("words", [("restock", 2, "+1"), ("restock", 2, "+1", "--key", "k" * 20)])
+def test_an_interrupted_restock_names_its_key(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+) -> None:
+    """Whoever presses Ctrl-C is told how to ask again without restocking twice."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bookstore_cli.client.Client.call", interrupted)
+    ran = bookstore("books", *words)
+    assert ran.code == 130
+    assert "may or may not have been made" in ran.err
+    key = ran.err.split("--key ")[1].split()[0]
+    assert key == "k" * 20 if "--key" in words else len(key) == 32

@@ -154,8 +154,8 @@ def test_a_row_is_always_one_line(values: list[str]) -> None:
 
 
 def test_numbers_need_no_guard() -> None:
-    """A negative number stays a number in csv."""
-    assert csv_line([-2, None, True, ["=a"]]) == "-2,,True,'=a\r\n"
+    """A negative number stays a number in csv, and a truth is written as in the other forms."""
+    assert csv_line([-2, None, True, ["=a"]]) == "-2,,true,'=a\r\n"
 
 
 def test_order_ids_stay_whole_in_80_columns(bookstore: Bookstore) -> None:

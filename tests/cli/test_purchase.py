@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.web.limits import MAX_DEADLINE_MS
 from tests.cli.fake_frontend import (
     ORDER,
     ORDER_ID,
@@ -24,10 +28,13 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import Bookstore
     from tests.cli.fake_frontend import Step
 
 
+FULL = Path("/dev/full")
 KEY = "a-key-of-sixteen-or-more"
 
 
@@ -187,3 +194,50 @@ def test_ctrl_c_during_a_purchase_prints_the_key(
     ran = bookstore("buy", 2, "--key", "k" * 16)
     assert ran.code == 130
     assert "--key " + "k" * 16 in ran.err
+
+
+@pytest.mark.parametrize("seconds", [61, 3600])
+def test_more_time_than_the_shop_lets_a_request_name(bookstore: Bookstore, seconds: int) -> None:
+    """A long time-out is the command's own; each request asks for what it may."""
+    with frontend(answers(ORDER, 201)) as shop:
+        assert bookstore("buy", 2, "--timeout", seconds, "--url", shop.url).code == 0
+    (request,) = shop.requests
+    assert int(request.headers["x-deadline-ms"]) == MAX_DEADLINE_MS
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("kind", ["json", "tsv", "table"])
+def test_what_was_bought_cannot_be_written(shop_at_hand: str, kind: str) -> None:
+    """Where the answer cannot be written, what was bought and how to repeat it is said."""
+    words = ["buy", "2", "--key", KEY, "-o", kind, "--url", shop_at_hand]
+    with FULL.open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "bookstore_cli", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "The output cannot be written (No space left on device)." in ran.stderr
+    assert ORDER_ID in ran.stderr
+    assert KEY in ran.stderr
+    assert "bug" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_nothing_is_bought_without_an_output(shop_at_hand: str) -> None:
+    """With standard output closed a purchase is refused before it is made."""
+    command = f'exec "$0" -m bookstore_cli buy 2 --url {shop_at_hand} >&-'
+    ran = subprocess.run(
+        ["sh", "-c", command, sys.executable], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "standard output is closed" in ran.stderr
+
+
+@pytest.fixture
+def shop_at_hand() -> Iterator[str]:
+    """A frontend that confirms every purchase."""
+    with frontend(answers(ORDER, 201)) as shop:
+        yield shop.url

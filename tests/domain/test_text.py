@@ -68,6 +68,7 @@ def test_good_texts(text: str, cleaned: str) -> None:
         " ",
         "\u00a0\u2003",
         "\u200b\u200d\u00ad",
+        "\u3164\uffa0 \u2800\u115f\u1160",
         "\u2028",
         "x" * 21,
         "\u00e9" * 21,

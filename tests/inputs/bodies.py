@@ -87,6 +87,9 @@ def media() -> Iterator[Case]:
     yield Case("chunks without end", chunked + 2 * chunk, 413, "body_too_large")
     yield Case("a chunk that is none", chunked + b"zz\r\n{}\r\n", 400, "invalid_request")
     yield Case("a chunk of negative size", chunked + b"-2\r\n{}\r\n", 400, "invalid_request")
+    coded = http_request("POST", "/purchase/{book}", [JSON, "Transfer-Encoding: gzip, chunked"])
+    said = coded + b"2\r\n{}\r\n0\r\n\r\n"
+    yield Case("a coding beside chunks", said, 415, "unsupported_media_type")
 
 
 def _purchase(body: str, *headers: str) -> bytes:
@@ -96,7 +99,10 @@ def _purchase(body: str, *headers: str) -> bytes:
 def new_books() -> Iterator[Case]:
     """Books that cannot be added."""
     bad: dict[str, Iterable[object]] = {
-        "title": ("", " ", "\u200b", "x" * 501, "a\x00b", "a\nb", "\x1b[31m", "\ud800", 1, None),
+        "title": (
+            *("", " ", "\u200b", "\u3164", "\u2800 ", "x" * 501),
+            *("a\x00b", "a\nb", "\x1b[31m", "\ud800", 1, None),
+        ),
         "authors": ([], "B", [""], [1], [None], ["x" * 501], ["\x07"], ["B"] * 51, {}, None),
         "price": (1, 1.5, "1", "1.0", "-1.00", "1000000000.01", "", None, True, "1.00\n"),
         "stock": (-1, 10**9 + 1, 1.5, 1.0, "1", True, None, 2**63, 2**64),

@@ -171,16 +171,13 @@ MUTANTS: Final = (
         *("storm", "I3"),
         Edit(
             ORDERS,
-            "            await self._database.write("
-            "lambda tx: store.begin_cancel(tx, order_id, at_ms))\n",
-            "            await self._database.write(lambda tx: store.order(tx, order_id))\n",
+            "            order = await self._begin_cancel(order)\n",
+            "            pass\n",
         ),
         Edit(
             ORDERS,
-            "            order = await self.order(order_id)\n"
-            "        while order.state is State.CANCELLING and",
-            "            order = await self.order(order_id)\n"
-            "        while order.state in {State.CONFIRMED, State.CANCELLING} and",
+            "while order.state is State.CANCELLING and",
+            "while order.state in {State.CONFIRMED, State.CANCELLING} and",
         ),
         Edit(ROWS, "WHERE id = $1 AND state = 'cancelling'", "WHERE id = $1"),
     ),
