@@ -26,7 +26,7 @@ import os
 import re
 import sys
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from bookstore_cli.terminal import escaped, json_visible, visible
@@ -90,7 +90,11 @@ class Output:
             elif self.kind == "table":
                 self.table(columns, [row for page in pages for row in page.rows], shown)
             else:
-                self._write_lines(columns, (row for page in pages for row in page.rows))
+                following = iter(pages)
+                # Nothing is written, not even the header, before the shop has answered at all.
+                first = [page.rows for page in islice(following, 1)]
+                rest = (page.rows for page in following)
+                self._write_lines(columns, chain.from_iterable(chain(first, rest)))
 
     def rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a list that was made here, not sent by a server."""
