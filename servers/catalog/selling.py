@@ -34,9 +34,10 @@ async def sell(tx: Transaction, batch: Sequence[BookSales], at_ms: int) -> list[
     entries = await store.decisions(tx, order_ids)
     books = await store.books(tx, {of_book.book_id for of_book in batch})
     decided: dict[str, Entry] = {}
-    undecided: dict[str, tuple[Purchase, Stale]] = {}
+    undecided: list[dict[str, tuple[Purchase, Stale]]] = []
     moves: list[tuple[Book, Book]] = []
     for of_book in batch:
+        undecided.append({})
         fresh: dict[str, Purchase] = {}
         for sale in of_book.sales:
             if sale.order_id not in entries and sale.order_id not in decided:
@@ -51,7 +52,7 @@ async def sell(tx: Transaction, batch: Sequence[BookSales], at_ms: int) -> list[
         final: list[tuple[Purchase, Sold | Refused]] = []
         for sale, decision in zip(fresh.values(), decisions, strict=True):
             if isinstance(decision, Stale):
-                undecided[sale.order_id] = sale, decision
+                undecided[-1][sale.order_id] = sale, decision
             else:
                 final.append((sale, decision))
         # The ledger is written in the order of the versions, pinned sales first.
@@ -62,12 +63,12 @@ async def sell(tx: Transaction, batch: Sequence[BookSales], at_ms: int) -> list[
         entries[entry.order_id or ""] = entry
     return [
         [
-            _told(entries[sale.order_id], sale)
-            if sale.order_id in entries
-            else _not_decided(*undecided[sale.order_id], sale)
+            _not_decided(*stale[sale.order_id], sale)
+            if sale.order_id in stale
+            else _told(entries[sale.order_id], sale)
             for sale in of_book.sales
         ]
-        for of_book in batch
+        for of_book, stale in zip(batch, undecided, strict=True)
     ]
 
 

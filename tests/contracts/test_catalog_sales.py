@@ -157,6 +157,19 @@ async def test_one_id_for_two_books(catalog: Catalog) -> None:
     assert [await stock_of(catalog, book) for book in (one, two)] == [4, 4]
 
 
+async def test_one_id_for_two_books_the_first_of_which_has_moved_on(catalog: Catalog) -> None:
+    """What is stale decides nothing, so the id is the second book's."""
+    one, two = await add_book(catalog, stock=5), await add_book(catalog, stock=5)
+    first = purchase(one)
+    second = replace(first, book_id=two)
+    ((stale,), (sold,)) = await catalog.sell(
+        SaleBatch(0, (BookSales(one, 9, (first,)), BookSales(two, 1, (second,))))
+    )
+    assert isinstance(stale, Stale)
+    assert isinstance(sold, Entry)
+    assert [await stock_of(catalog, book) for book in (one, two)] == [5, 4]
+
+
 async def test_a_book_twice_in_a_batch(catalog: Catalog) -> None:
     """Where a book stands twice, the second time it is as the first left it."""
     book_id = await add_book(catalog, stock=5)
