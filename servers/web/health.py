@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 _CHECK_S = 1.0
 _CHECK_AGAIN_S = 0.05
+_LONGEST_CHECK_AGAIN_S = 0.5
+_CHECK_AGAIN_SHARE = 0.1
+"""Of the time for which a server has not been ready: so much later at most is it found again."""
+
 _CHECK_TIMEOUT_S = 1.0
 _ONE_CHECK_S = 0.4
 """How long a check may take: `/readyz` answers even where what it looks at does not."""
@@ -185,16 +189,20 @@ class Peer:
 
     async def until_ready(self) -> None:
         """Return as soon as the server is ready."""
+        loop = asyncio.get_running_loop()
+        since_s = loop.time()
         await self.ask()
         while not self.ready:
-            await asyncio.sleep(_CHECK_AGAIN_S)
+            pause_s = _CHECK_AGAIN_SHARE * (loop.time() - since_s)
+            await asyncio.sleep(min(max(pause_s, _CHECK_AGAIN_S), _LONGEST_CHECK_AGAIN_S))
             await self.ask()
 
     async def watch(self) -> None:
         """Keep asking, for ever."""
         while True:
-            await asyncio.sleep(_CHECK_S if self.ready else _CHECK_AGAIN_S)
-            await self.ask()
+            if self.ready:
+                await asyncio.sleep(_CHECK_S)
+            await self.until_ready()
 
 
 def _reason(body: bytes) -> str:
