@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup
+from bookstore_cli.commands import ShopGroup, if_interrupted
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import BOOK, chosen_limit, list_pages
 from bookstore_cli.terminal import visible
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bookstore_cli.session import Session
 
 DECLINED = 3
+_UNSURE = "The change may or may not have been made."
 LEDGER = (
     *("number", "kind", "book_id", "at", "change", "version_after", "stock_after", "title"),
     *("unit_price", "order_id", "quantity", "asked_version", "asked_max_price", "reason"),
@@ -98,7 +99,9 @@ def edit(session: Session, /, book_id: int, isbn: str | None, **fields: object) 
     if not named:
         raise click.UsageError("Name what to edit: --title, --author, --topic, --price or --isbn.")
     client = session.client(admin=True)
-    answer = client.call(wire.edit(book_id, named, _version_now(client, book_id)))
+    version = _version_now(client, book_id)
+    with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
+        answer = client.call(wire.edit(book_id, named, version))
     session.output.thing(BOOK, answer)
     session.say(f"Book {book_id} was edited.")
 
@@ -172,7 +175,8 @@ def delete(session: Session, book_id: int, version: int | None, yes: bool) -> in
             session.say("Nothing was deleted.")
             return DECLINED
         client.restart()
-    client.call(wire.delete(book_id, version))
+    with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
+        client.call(wire.delete(book_id, version))
     session.say(f"Book {book_id} was deleted.")
     return 0
 
@@ -206,11 +210,8 @@ def _naming(key: str) -> Iterator[None]:
     """Name the idempotency key where the outcome of a change stays unknown."""
     again = f"the same command with --key {key}"
     try:
-        yield
+        with if_interrupted(_UNSURE, f"repeat with: {again}"):
+            yield
     except OutcomeUnknown as error:
         members = {**error.members, "idempotency_key": key, "repeat_with": again}
         raise OutcomeUnknown(error.detail, **members) from error
-    except KeyboardInterrupt:
-        click.echo("\nThe change may or may not have been made.", err=True)
-        click.echo(f"repeat with: {visible(again)}", err=True)
-        raise

@@ -5,6 +5,7 @@ The commands themselves live in one file per family; ``main`` names them.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,25 @@ from click.core import ParameterSource
 
 from bookstore_cli import params
 from bookstore_cli.session import Session
+from bookstore_cli.terminal import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FORMATS = ("table", "tsv", "csv", "json", "ndjson")
 _EVERYWHERE = "The global options (see `bookstore --help`) may stand here as well."
+
+
+@contextmanager
+def if_interrupted(*lines: str) -> Iterator[None]:
+    """Say what is unknown, and what to do about it, where Ctrl-C ends the wait for an answer."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(err=True)  # The terminal has printed ^C.
+        for line in lines:
+            click.echo(visible(line), err=True)
+        raise
 
 
 @dataclass(frozen=True, slots=True)

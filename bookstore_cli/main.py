@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,15 +76,26 @@ class OutputClosed(Exception):  # no error: whoever read has read enough
     """Whoever read our output went away, as `head` does."""
 
 
+@contextmanager
+def _closed_pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+
+
 class Root(ShopGroup):
     """The group of all commands; it alone knows what a closed pipe means."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Understand what was typed; a closed pipe ends `--help` quietly."""
+        with _closed_pipe():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a closed pipe ends it quietly."""
-        try:
+        with _closed_pipe():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
 
 def make_cli() -> Root:

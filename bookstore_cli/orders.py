@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup
+from bookstore_cli.commands import ShopGroup, if_interrupted
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import ORDER, chosen_limit, list_pages
 
@@ -71,6 +71,8 @@ def show(session: Session, order_id: str) -> None:
 @pass_session
 def cancel(session: Session, order_id: str) -> None:
     """Give an order back; the copies return to the shelf, once."""
-    answer = session.client().cancel(order_id)
+    unsure = "The order may or may not have been cancelled."
+    with if_interrupted(unsure, f"repeat with: bookstore orders cancel {order_id}"):
+        answer = session.client().cancel(order_id)
     session.output.thing(ORDER, answer)
     session.say(f"Order {order_id} is {answer.value.get('state')}.")

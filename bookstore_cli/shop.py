@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopCommand
+from bookstore_cli.commands import ShopCommand, if_interrupted
 from bookstore_cli.session import pass_session
-from bookstore_cli.terminal import visible
 from servers.domain.errors import Internal, NotNow, OutcomeUnknown, ShopError
 
 if TYPE_CHECKING:
@@ -152,14 +151,11 @@ def buy(
     again = _command_again(session, book_id, named, key)
     client, output = session.client(), session.output
     try:
-        answer = client.purchase(book_id, named, key)
+        with if_interrupted("The purchase may or may not have been made.", f"repeat with: {again}"):
+            answer = client.purchase(book_id, named, key)
     except OutcomeUnknown as error:
         members = {**error.members, "idempotency_key": key, "repeat_with": again}
         raise OutcomeUnknown(error.detail, **members) from error
-    except KeyboardInterrupt:
-        click.echo("\nThe purchase may or may not have been made.", err=True)
-        click.echo(f"repeat with: {visible(again)}", err=True)
-        raise
     try:
         output.thing(ORDER, answer)
     except Internal as error:

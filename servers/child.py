@@ -49,6 +49,11 @@ class Child:
         return self.process.pid if self.process else 0
 
     @property
+    def exit_code(self) -> int:
+        """The exit code of the last process; 0 where it runs or was killed, or there was none."""
+        return max(self.process.returncode or 0, 0) if self.process else 0
+
+    @property
     def label(self) -> str:
         """The name and pid, for a line in the log."""
         return f"{self.name} (pid {self.pid})" if self.pid else self.name

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 from servers import listening
 from servers.access import exposure, shop_folder, tls, tokens
 from servers.child import Child, lifeline_pipe
+from servers.domain.errors import InvalidRequest
 from servers.listening import SupervisorError
 from servers.shop_file import (
     is_alive,
@@ -51,6 +52,8 @@ MAX_DELAY_S: Final = 5.0
 GOOD_LIFE_S: Final = 10.0
 MAX_FAILED_STARTS: Final = 3
 
+_REFUSED: Final = InvalidRequest.exit_code
+
 # Shares of the time to stop, counted from its beginning. Each server ends by itself after the
 # first; one that does not is killed at its own, so that those behind it still get a turn.
 _OWN_SHARE: Final = 0.75
@@ -70,9 +73,9 @@ async def run(
 
     ``announce`` is called with ``frontend URL``, ``catalog URL`` and ``order URL`` once all
     three are ready. Returns 0 after SIGINT, SIGTERM or SIGHUP, 130 if a second SIGINT cut
-    the stop short, 1 if a server cannot be started. Raises `SupervisorError` if a port cannot
-    be had, the tokens cannot be used or the shop is open already, `SettingsError` if the frontend
-    would be open to strangers unguarded.
+    the stop short, 1 if a server cannot be started, 8 if it refused its settings or data.
+    Raises `SupervisorError` if a port cannot be had, the tokens cannot be used or the shop is
+    open already, `SettingsError` if the frontend would be open to strangers unguarded.
     """
     exposure.must_be_guarded(settings)
     tls.server_context(settings)
@@ -152,7 +155,8 @@ class _Supervisor:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     killing: asyncio.Event = field(default_factory=asyncio.Event)
     announced: bool = False
-    gave_up: bool = False
+    gave_up: int | None = None
+    """The exit code, where a server could not be started."""
     failure: OSError | None = None
 
     async def run(self) -> int:
@@ -173,8 +177,8 @@ class _Supervisor:
             task.result()  # A mistake of ours is not to pass for a clean stop.
         if self.failure is not None:
             raise self.failure
-        if self.gave_up:
-            return 1
+        if self.gave_up is not None:
+            return self.gave_up
         return 128 + signal.SIGINT if self.killing.is_set() else 0
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -193,7 +197,7 @@ class _Supervisor:
             failed += not child.was_ready
             if failed == MAX_FAILED_STARTS:
                 _say(f"{child.label} {end} before it was ready, for the third time; giving up")
-                self.gave_up = True
+                self.gave_up = _REFUSED if child.exit_code == _REFUSED else 1
                 self.stopping.set()
                 return
             delay_s = next_delay_s(delay_s, child.lived_s)

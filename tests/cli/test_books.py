@@ -86,6 +86,31 @@ def test_the_ledger_shows_every_field(bookstore: Bookstore) -> None:
     assert [each["reason"] for each in found] == ["", "a parcel"]
 
 
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (("books", "delete", 2, "--yes"), "look with: bookstore info 2"),
+        (("books", "edit", 2, "--price", "1.00"), "look with: bookstore info 2"),
+        (("orders", "cancel", "0" * 32), "repeat with: bookstore orders cancel " + "0" * 32),
+    ],
+)
+def test_an_interrupted_change_says_how_to_learn_what_came_of_it(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], how: str
+) -> None:
+    """Whoever presses Ctrl-C may be too late, and is told so."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for method in ("call", "cancel"):
+        monkeypatch.setattr(f"bookstore_cli.client.Client.{method}", interrupted)
+    monkeypatch.setattr("bookstore_cli.books._version_now", lambda *_: 1)
+    ran = bookstore(*words)
+    assert ran.code == 130
+    assert "may or may not have been" in ran.err
+    assert how in ran.err
+
+
 @pytest.mark.parametrize("words", [("restock", 2, "+1"), ("restock", 2, "+1", "--key", "k" * 20)])
 def test_an_interrupted_restock_names_its_key(
     bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]

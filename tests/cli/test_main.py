@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,3 +145,20 @@ def test_a_bug_is_one_sentence(bookstore: Bookstore, monkeypatch: pytest.MonkeyP
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert "ZeroDivisionError: oops" in ran.err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["buy", "--help"], ["--version"]])
+def test_help_for_somebody_who_reads_none_of_it(words: list[str]) -> None:
+    """`bookstore --help | true` is no bug of ours: nothing is said, and exit is 0."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "bookstore_cli", *words],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")

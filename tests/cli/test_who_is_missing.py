@@ -85,7 +85,7 @@ def test_whatever_ends_without_an_outcome(
 ) -> None:
     """Reads and changes alike, where the answer names no server."""
     with frontend(looked_at(step, not_ready(CATALOG))) as shop:
-        ran = bookstore(*words, "--url", shop.url, "--timeout", "0.4")
+        ran = bookstore(*words, "--url", shop.url, "--timeout", "1.5")
     assert ran.code == code
     assert f"catalog is not ready: {CATALOG['catalog']}\n" in ran.err
 

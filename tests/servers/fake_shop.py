@@ -3,8 +3,9 @@
 ``python -m tests.servers.fake_shop up OPTIONS`` is the supervisor with the options (a JSON
 object) as its settings; its children are ``… serve NAME``. A fake answers each connection with
 its name and pid, and writes what happens to it into ``journal`` in the shop's folder. It
-misbehaves as files in that folder tell it: ``NAME.dies`` ends before it is ready, ``NAME.mute``
-never says that it is, ``NAME.deaf`` ignores SIGTERM.
+misbehaves as files in that folder tell it: ``NAME.dies`` ends before it is ready,
+``NAME.refuses`` so does, with the exit code of a refusal, ``NAME.mute`` never says
+that it is, ``NAME.deaf`` ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def serve(name: str) -> NoReturn:
     if (mine.data / f"{name}.dies").exists():
         print(f"{mine.log_prefix}last words", file=sys.stderr, flush=True)  # noqa: T201 - its log
         sys.exit(3)
+    if (mine.data / f"{name}.refuses").exists():
+        sys.exit(8)
     if mine.parent_pipe:
         threading.Thread(target=stop_with_parent, daemon=True).start()
     if not (mine.data / f"{name}.mute").exists():

@@ -211,16 +211,20 @@ def test_the_wait_before_a_start(delay_s: float, lived_s: float, expected_s: flo
 
 
 @pytest.mark.parametrize(
-    ("fault", "end"),
-    [("dies", "ended with exit code 3"), ("mute", "never said that it is ready")],
+    ("fault", "end", "code"),
+    [
+        ("dies", "ended with exit code 3", 1),
+        ("refuses", "ended with exit code 8", 8),
+        ("mute", "never said that it is ready", 1),
+    ],
 )
 def test_a_server_that_never_starts_is_given_up(
-    open_shop: Callable[..., Shop], folder: Path, fault: str, end: str
+    open_shop: Callable[..., Shop], folder: Path, fault: str, end: str, code: int
 ) -> None:
-    """After three failed starts the others are stopped too, and exit is 1."""
+    """After three failed starts the others are stopped too; exit is 8 for what was refused."""
     (folder / f"catalog.{fault}").touch()
     shop = open_shop()
-    assert shop.process.wait(PATIENCE_S) == 1
+    assert shop.process.wait(PATIENCE_S) == code
     log = shop.log.read_text()
     assert f"{end}" in log
     assert "for the third time; giving up" in log
