@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from servers.domain.order import Order
     from servers.domain.protocols import Catalog
+    from servers.order.known import KnownLedger
 
     Outcome = Order | KeyReused
 
@@ -95,12 +96,13 @@ class Seller:
     def __init__(
         self,
         catalog: Catalog,
+        known: KnownLedger,
         settle: Callable[[list[tuple[Order, Entry]]], Awaitable[list[Order]]],
         forget: Callable[[list[Order]], Awaitable[None]],
         random: Random,
     ) -> None:
-        self.ledger_seen = 0
         self._catalog = catalog
+        self._known = known
         self._settle = settle
         self._forget = forget
         self._random = random
@@ -177,7 +179,7 @@ class Seller:
 
     async def _call(self, books: dict[int, list[Drive]]) -> None:
         batch = SaleBatch(
-            self.ledger_seen,
+            self._known.number,
             tuple(
                 BookSales(
                     book_id,

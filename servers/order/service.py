@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import KeyReused, OrderNotFound, ShopError, Unavailable
 from servers.domain.order import State, mirrored, placed
 from servers.domain.protocols import Placement, Restored
-from servers.domain.sale import SaleBatch
 from servers.order import store
+from servers.order.known import KnownLedger
 from servers.order.seller import KEY_REUSED, Drive, Seller
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class OrderService:
         catalog_wrong: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.timing = timing
-        self.seller = Seller(catalog, self._settle, self._forget, random)
+        self.known = KnownLedger()
+        self.seller = Seller(catalog, self.known, self._settle, self._forget, random)
         self._database = database
         self._catalog = catalog
         self._clock = clock
@@ -71,15 +72,11 @@ class OrderService:
 
     async def start(self) -> None:
         """Learn from the database how much of the ledger the orders know of."""
-        self.seller.ledger_seen = await self._database.read(store.ledger_seen, heavy=True)
+        await self.known.start(self._database)
 
     async def introduce(self) -> None:
-        """Tell the catalog how much of its ledger the orders know of.
-
-        A catalog that was restored from an old backup learns by this that it is behind.
-        Raises `LedgerBehind`, and whatever else the catalog answers.
-        """
-        await self._catalog.sell(SaleBatch(self.seller.ledger_seen, ()))
+        """Tell the catalog how much of its ledger the orders know of; see `KnownLedger`."""
+        await self.known.introduce_to(self._catalog)
 
     # Placing
 
@@ -208,13 +205,13 @@ class OrderService:
     async def take_back(self, order: Order) -> bool:
         """Let the catalog take a cancelling order's copies back; False if it must be retried."""
         try:
-            entry = await self._catalog.take_back(order.purchase, self.seller.ledger_seen)
+            entry = await self._catalog.take_back(order.purchase, self.known.number)
             await self._database.write(
                 lambda tx: store.end_cancel(tx, order.id, entry.at_ms, entry.number)
             )
         except ShopError:
             return False
-        self._know(entry)
+        self.known.learn(entry)
         self._since_s.pop(order.id, None)
         return True
 
@@ -229,7 +226,7 @@ class OrderService:
     async def void(self, order: Order) -> bool:
         """Let the ledger decide that a pending order is never sold; False if it must be retried."""
         try:
-            entry = await self._catalog.void(order.purchase, self.seller.ledger_seen)
+            entry = await self._catalog.void(order.purchase, self.known.number)
             await self._settle([(order, entry)])
         except KeyReused:
             await self._forget([order])
@@ -260,7 +257,7 @@ class OrderService:
 
         moved = await self._database.write(lambda tx: store.decide(tx, orders))
         for order, entry in decided:
-            self._know(entry)
+            self.known.learn(entry)
             self._since_s.pop(order.id, None)
             if order.id in moved:
                 # Another driver that learns the same later makes no answer the first one again.
@@ -277,9 +274,6 @@ class OrderService:
         await self._database.write(unit)
         for order in orders:
             self._since_s.pop(order.id, None)
-
-    def _know(self, entry: Entry) -> None:
-        self.seller.ledger_seen = max(self.seller.ledger_seen, entry.number)
 
 
 async def _restore(tx: Transaction, entry: Entry) -> bool:

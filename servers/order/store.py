@@ -180,12 +180,19 @@ async def page(tx: Transaction, wanted: OrderPage) -> list[Order]:
     return [_order(row) for row in rows]
 
 
-async def ledger_seen(tx: Transaction) -> int:
-    """Return the highest ledger number that any order knows of, 0 where none does."""
-    row = await tx.fetch_one(
+async def newest_known(tx: Transaction) -> tuple[int, str | None]:
+    """Return the highest ledger number that any order tells of, and which; 0 where none does."""
+    highest = await tx.fetch_one(
         "SELECT coalesce(max(ledger_number), 0), coalesce(max(return_number), 0) FROM orders"
     )
-    return max(row) if row is not None else 0
+    number = max(highest) if highest is not None else 0
+    # Backwards: the newest order is most often the one.
+    row = await tx.fetch_one(
+        "SELECT id FROM orders WHERE ledger_number = $1 OR return_number = $1 "
+        "ORDER BY seq DESC LIMIT 1",
+        number,
+    )
+    return number, row[0] if row is not None else None
 
 
 def _order(row: Row) -> Order:

@@ -13,6 +13,7 @@ from servers.domain.ledger import CORRECTION, REENTERED, Kind
 from servers.domain.order import State, placed
 from servers.domain.sale import BookSales, Purchase, SaleBatch
 from servers.order.mapping import OrderMapping
+from servers.order.service import OrderService
 from servers.upkeep.audit import audit, read_orders
 from servers.upkeep.backoffice import open_stopped
 from servers.upkeep.reconcile import Repairs, reconcile
@@ -224,6 +225,44 @@ async def test_a_catalog_that_is_behind_changes_nothing(story: Path) -> None:
         assert not isinstance(sold, LedgerBehind)
         assert (await buy(shop.orders, "y", 1)).state is State.CONFIRMED
         await shop.catalog.restock(1, Restock("delivery", change=1), None)
+
+
+async def introduce(shop: OpenShop) -> int:
+    """Let the order server say its first word to the catalog; return what it knew."""
+    assert isinstance(shop.orders, OrderService)
+    await shop.orders.start()
+    await shop.orders.introduce()
+    return shop.orders.known.number
+
+
+async def test_a_catalog_that_is_behind_and_has_grown_again(story: Path) -> None:
+    """Numbers alone do not show it where staff were quicker than the order server's first word."""
+    keep_copy(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        seen = (await buy(shop.orders, "f", 1)).ledger_number or 0
+        await introduce(shop)
+    put_back(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        while await shop.catalog.last_number() < seen + 2:
+            await shop.catalog.restock(1, Restock("delivery", change=1), None)
+        for _ in range(2):
+            with pytest.raises(LedgerBehind, match=f"entry {seen} "):
+                await introduce(shop)
+        await reconcile(shop)
+        await introduce(shop)
+        assert (await audit(shop)).violations == []
+    async with open_stopped(story, to_change=True) as shop:
+        await introduce(shop)
+
+
+async def test_a_returned_order_may_be_the_newest_that_is_known(story: Path) -> None:
+    """The highest number that the orders know of can be that of a return."""
+    async with open_stopped(story, to_change=True) as shop:
+        order = await buy(shop.orders, "f", 1)
+        await shop.orders.cancel(order.id, PATIENCE_S)
+        await introduce(shop)
+    async with open_stopped(story, to_change=True) as shop:
+        assert await introduce(shop) == await shop.catalog.last_number()
 
 
 async def test_a_pending_order_is_not_entered(story: Path) -> None:

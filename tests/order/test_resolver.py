@@ -281,9 +281,9 @@ async def test_what_the_orders_know_of_the_ledger(
     """After a start the highest ledger number of any order is known, returns included."""
     asked = purchase(await add_book(catalog))
     async with open_orders() as orders:
-        assert orders.seller.ledger_seen == 0
+        assert orders.known.number == 0
         await place(orders, asked, PATIENCE_S)
-        assert orders.seller.ledger_seen == 2
+        assert orders.known.number == 2
         await orders.cancel(asked.order_id, PATIENCE_S)
     async with open_orders() as orders:
-        assert orders.seller.ledger_seen == 3 == await catalog.last_number()
+        assert orders.known.number == 3 == await catalog.last_number()
