@@ -12,6 +12,7 @@ import pytest
 from servers.upkeep.shop_files import check
 from tests.disks.day import NAMES, Answers, asked_again, open_day, violations
 from tests.disks.recorder import Platter, Recording, RecordingVFS, written_out
+from tests.support.memory import folder_in_memory
 from tests.support.services import purchase
 from tests.support.tally import note
 
@@ -140,7 +141,8 @@ async def test_a_power_cut_takes_nothing_back(tmp_path: Path, recording: Recordi
         "rejected",
         "cancelled",
     }
-    assert await wrong_after_cuts(day, tmp_path, STATES) == []
+    with folder_in_memory() as folder:
+        assert await wrong_after_cuts(day, folder, STATES) == []
     note("power cuts, simulated", faults=STATES)
 
 

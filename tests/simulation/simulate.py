@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,11 +24,13 @@ from tests.simulation.shop import Shop
 from tests.simulation.trace import Trace
 from tests.simulation.verdict import judge_data, judge_histories, merged
 from tests.simulation.witness import Witness
+from tests.support.memory import folder_in_memory
 from tests.support.services import ADMIN_TOKEN
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from servers.domain.book import Book
     from servers.domain.ledger import Entry
@@ -44,7 +43,6 @@ _LONGEST_DECIDING_S = 150.0
 _CUSTOMERS = 10
 _BOOKS = 4
 _CHANGES = 10
-_IN_MEMORY = "/dev/shm"  # noqa: S108  # a folder with a random name is made in it
 _PACES_S = (0.1, 0.4, 1.2)
 _FAULTS_WITHIN = 2.5
 """Of the pace: about as long as people need for their errands if nothing happens."""
@@ -106,10 +104,10 @@ def _simulated(
     loop = SimulatedLoop()
     trace = Trace(loop, show)
     with (
-        tempfile.TemporaryDirectory(dir=_fast_folder()) as folder,
-        Witness(loop, trace, Path(folder)) as witness,
+        folder_in_memory() as folder,
+        Witness(loop, trace, folder) as witness,
     ):
-        run = _Run(seed, purchases, faults, loop, trace, Path(folder))
+        run = _Run(seed, purchases, faults, loop, trace, folder)
         try:
             return loop.run_until_complete(run.whole(witness))
         except SimulationError as error:
@@ -117,11 +115,6 @@ def _simulated(
         finally:
             loop.run_until_complete(_ended())
             loop.close()
-
-
-def _fast_folder() -> str | None:
-    """Return a folder in memory where there is one: what a simulation writes is soon forgotten."""
-    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
 
 
 @contextlib.contextmanager
