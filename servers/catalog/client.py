@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, TopicPage
-    from servers.domain.sale import Purchase, SaleBatch
+    from servers.domain.sale import Purchase, SaleBatch, Seen
     from servers.domain.search import BookSearch, Found
     from servers.web.hop import Hop
 
@@ -172,13 +172,13 @@ class CatalogClient:
         answers, _ = await self._asking.ask("POST", "/sales", list[list[SaleAnswer]], body=body)
         return [[_outcome(said) for said in book] for book in answers]
 
-    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def void(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Decide that an order will never be sold; see the protocol."""
         body = mapping.one_sale_body(purchase, ledger_seen)
         path = f"/sales/{purchase.order_id}/void"
         return mapping.entry_of((await self._asking.ask("POST", path, EntryBody, body=body))[0])
 
-    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def take_back(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Put the copies of a sold order back on the shelf; see the protocol."""
         body = mapping.one_sale_body(purchase, ledger_seen)
         path = f"/sales/{purchase.order_id}/return"

@@ -221,12 +221,13 @@ class CatalogHandlers:
     async def void(self, call: Call) -> Answer:
         """Decide that an order is never sold."""
         purchase = mapping.purchase_of(call.path["order_id"], call.body)
-        return answer(mapping.entry_body(await self._catalog.void(purchase, call.body.ledger_seen)))
+        entry = await self._catalog.void(purchase, mapping.seen_of(call.body))
+        return answer(mapping.entry_body(entry))
 
     async def take_back(self, call: Call) -> Answer:
         """Put a sold order's copies back on the shelf."""
         purchase = mapping.purchase_of(call.path["order_id"], call.body)
-        entry = await self._catalog.take_back(purchase, call.body.ledger_seen)
+        entry = await self._catalog.take_back(purchase, mapping.seen_of(call.body))
         return answer(mapping.entry_body(entry))
 
     async def reenter(self, call: Call) -> Answer:

@@ -30,7 +30,7 @@ from servers.domain.limits import (
     MAX_TOPIC_CHARACTERS,
 )
 from servers.domain.money import format_price, parse_price
-from servers.domain.sale import BookSales, Purchase, SaleBatch
+from servers.domain.sale import BookSales, Purchase, SaleBatch, Seen
 from servers.domain.search import Found
 from servers.domain.text import clean_isbn, clean_text, topic_key
 from servers.domain.times import parse_rfc3339, rfc3339
@@ -169,7 +169,7 @@ def restock_of(body: StockBody) -> Restock:
 def batch_of(body: SalesBody) -> SaleBatch:
     """Return a batch of sales. Raises `InvalidRequest` where a fingerprint does not fit."""
     return SaleBatch(
-        body.ledger_seen,
+        seen_of(body),
         tuple(
             BookSales(
                 item.book_id,
@@ -183,24 +183,32 @@ def batch_of(body: SalesBody) -> SaleBatch:
 
 def sales_body(batch: SaleBatch) -> SalesBody:
     """Return the body that asks for a batch of sales."""
+    number, order_id = batch.ledger_seen
     return SalesBody(
-        batch.ledger_seen,
+        number,
         [
             BookSalesItem(book.book_id, book.version, [_sale_item(sale) for sale in book.sales])
             for book in batch.books
         ],
+        order_id,
     )
 
 
-def one_sale_body(purchase: Purchase, ledger_seen: int) -> OneSaleBody:
+def seen_of(body: SalesBody | OneSaleBody) -> Seen:
+    """Return the ledger entry that the caller's orders know of."""
+    return Seen(body.ledger_seen, body.ledger_order)
+
+
+def one_sale_body(purchase: Purchase, ledger_seen: Seen) -> OneSaleBody:
     """Return the body that asks to void or take back one order."""
     return OneSaleBody(
-        ledger_seen,
+        ledger_seen.number,
         purchase.fingerprint,
         purchase.book_id,
         purchase.quantity,
         purchase.version,
         _price(purchase.max_price_minor),
+        ledger_seen.order_id,
     )
 
 

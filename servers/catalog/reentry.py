@@ -1,8 +1,8 @@
-"""Entering again what the ledger lost and the orders still know, inside one transaction.
+"""Finding out that the ledger lost what the orders still know, and entering that again.
 
-For `reconcile` alone, after the catalog was restored from an old copy. What is entered gets
-new numbers and new versions; what each customer had been told stays in the entry, so that the
-same key is answered the same for ever. Refusals are entered too: one that a customer saw is
+Entering is for `reconcile` alone, after the catalog was restored from an old copy. What is
+entered gets new numbers and new versions; what each customer had been told stays in the entry,
+so that the same key is answered the same for ever. Refusals are entered too: one that a customer saw is
 final, and without its entry that order could still be sold.
 """
 
@@ -13,13 +13,36 @@ from typing import TYPE_CHECKING
 
 from servers.catalog import selling, store
 from servers.domain.book import Book
-from servers.domain.errors import InvalidRequest
+from servers.domain.errors import InvalidRequest, LedgerBehind
 from servers.domain.ledger import CORRECTION, REENTERED, Entry, Kind, entry_of_change
 from servers.domain.order import EXPIRED, State
 
 if TYPE_CHECKING:
     from servers.domain.order import Order
+    from servers.domain.sale import Seen
     from servers.storage.database import Transaction
+
+
+async def lacking(tx: Transaction, seen: Seen) -> LedgerBehind | None:
+    """Return, as an error, what the orders know of and the ledger lacks; None if that is nothing.
+
+    A ledger that was restored from an old copy may have grown past the number again, where staff
+    were quicker than the order server's first word; then another entry stands there.
+    """
+    if seen.number == 0:
+        return None
+    last, found = await store.last_number_and_order(tx, seen.number)
+    if last < seen.number:
+        what = f"the ledger ends at {last}, but the orders know of {seen.number}"
+    elif seen.order_id is not None and found != seen.order_id:
+        what = f"entry {seen.number} of the ledger is not the one that the orders know"
+    else:
+        return None
+    detail = (
+        f"{what}: an old backup was restored. Nothing is changed until `bookstore reconcile` "
+        f"has run"
+    )
+    return LedgerBehind(detail, last=last)
 
 
 async def reenter(tx: Transaction, order: Order, at_ms: int) -> Entry:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from servers.catalog import reentry, searching, selling, shelving, store
-from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, LedgerBehind, OrderNotFound
+from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, OrderNotFound
 from servers.domain.ledger import Kind, entry_of_change
 from servers.domain.protocols import Change, TopicCount
+from servers.domain.sale import Seen
 from servers.storage.database import UniqueViolation
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class CatalogService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._ledger_seen = 0
+        self._ledger_seen = Seen()
         self._searchers = searching.Searchers()
 
     # Reading
@@ -106,8 +107,9 @@ class CatalogService:
 
     async def ledger_wrong(self) -> str | None:
         """Return what is wrong with the ledger, or None; a check for ``/readyz``."""
-        last = await self.last_number()
-        return _behind(last, self._ledger_seen) if last < self._ledger_seen else None
+        seen = self._ledger_seen
+        lacking = await self._database.read(lambda tx: reentry.lacking(tx, seen))
+        return lacking.detail if lacking is not None else None
 
     # Changes by staff
 
@@ -188,15 +190,15 @@ class CatalogService:
 
         return await self._write(unit)
 
-    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def void(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Decide that an order will never be sold; see the protocol."""
         return await self._decide(selling.void, purchase, ledger_seen)
 
-    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def take_back(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Put the copies of a sold order back on the shelf; see the protocol."""
         return await self._decide(selling.take_back, purchase, ledger_seen)
 
-    async def _decide(self, deciding: Deciding, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def _decide(self, deciding: Deciding, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Make an entry of an order, or find it in the ledger, in one transaction."""
         self._note(ledger_seen)
         at_ms = self._clock.now_ms()
@@ -216,7 +218,7 @@ class CatalogService:
 
         entries = await self._database.write(unit)
         # The orders tell their highest number anew with the next batch.
-        self._ledger_seen = 0
+        self._ledger_seen = Seen()
         return entries
 
     # Inside
@@ -230,16 +232,15 @@ class CatalogService:
                 raise IsbnExists(detail, isbn=isbn) from error
             raise
 
-    def _note(self, ledger_seen: int) -> None:
+    def _note(self, ledger_seen: Seen) -> None:
         # The latest word counts and not the highest: after a repair the numbers are lower.
         self._ledger_seen = ledger_seen
 
     async def _current(self, tx: Transaction) -> None:
-        """Raise `LedgerBehind` where the orders know of numbers that the ledger lacks."""
-        if self._ledger_seen:
-            last = await store.last_number(tx)
-            if last < self._ledger_seen:
-                raise LedgerBehind(_behind(last, self._ledger_seen), last=last)
+        """Raise `LedgerBehind` where the orders know of an entry that the ledger lacks."""
+        lacking = await reentry.lacking(tx, self._ledger_seen)
+        if lacking is not None:
+            raise lacking
 
     async def _living(self, tx: Transaction, book_id: int, version: int | None) -> Book:
         await self._current(tx)
@@ -283,10 +284,3 @@ async def _record(  # an entry's parts
 
 def _no_book(book_id: int) -> BookNotFound:
     return BookNotFound(f"There is no book {book_id}. Search for a topic.", book_id=book_id)
-
-
-def _behind(last: int, seen: int) -> str:
-    return (
-        f"the ledger ends at {last}, but the orders know of {seen}: the catalog was restored from "
-        f"an old backup. Nothing is changed until `bookstore reconcile` has run"
-    )

@@ -224,6 +224,14 @@ async def last_number(tx: Transaction) -> int:
     return (row[0] or 0) if row is not None else 0
 
 
+async def last_number_and_order(tx: Transaction, number: int) -> tuple[int, str | None]:
+    """Return the highest number in the ledger, and whose order the entry of one number is about."""
+    row = await tx.fetch_one(
+        "SELECT max(number), (SELECT order_id FROM ledger WHERE number = $1) FROM ledger", number
+    )
+    return (row[0] or 0, row[1]) if row is not None else (0, None)
+
+
 async def ledger(tx: Transaction, after: int, limit: int) -> list[Entry]:
     """Return entries numbered above ``after``, oldest first."""
     rows = await tx.fetch_all(

@@ -217,11 +217,12 @@ class BookSalesItem(Struct, forbid_unknown_fields=True):
     sales: list[SaleItem]
 
 
-class SalesBody(Struct, forbid_unknown_fields=True):
-    """``POST /sales``."""
+class SalesBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """``POST /sales``; the orders know of ledger entry ``ledger_seen``, one of ``ledger_order``."""
 
     ledger_seen: Annotated[int, Meta(ge=0, le=MAX_ID)]
     books: list[BookSalesItem]
+    ledger_order: OrderId | None = None
 
 
 class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -233,6 +234,7 @@ class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
     quantity: Quantity
     version: Id | None = None
     max_price: Price | None = None
+    ledger_order: OrderId | None = None
 
 
 class EntryBody(Struct, omit_defaults=True):

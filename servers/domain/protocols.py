@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from servers.domain.errors import KeyReused, ShopError
     from servers.domain.ledger import Entry
     from servers.domain.order import Order, State
-    from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.domain.sale import Purchase, SaleBatch, Seen, Stale
     from servers.domain.search import BookPage, BookSearch, Found
 
 
@@ -111,13 +111,13 @@ class Catalog(Protocol):
         Raises `LedgerBehind`.
         """
 
-    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def void(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Decide that an order will never be sold, unless it is decided already.
 
         Returns the deciding entry. Raises `KeyReused`, `LedgerBehind`.
         """
 
-    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def take_back(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         """Put the copies of a sold order back on the shelf, once.
 
         Returns the one ``returned`` entry. Raises `OrderNotFound`, `KeyReused`,

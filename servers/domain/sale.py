@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,14 +59,18 @@ class BookSales:
     sales: tuple[Purchase, ...]
 
 
+class Seen(NamedTuple):
+    """The newest ledger entry that an order server knows of: its number (0: none), whose it is."""
+
+    number: int = 0
+    order_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SaleBatch:
-    """One call to the catalog: one entry a book.
+    """One call to the catalog: one entry a book. ``ledger_seen`` is what its caller knows of."""
 
-    ``ledger_seen`` is the highest ledger number that the caller's orders know of.
-    """
-
-    ledger_seen: int
+    ledger_seen: Seen
     books: tuple[BookSales, ...]
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import KeyReused, ShopError
 from servers.domain.ledger import Entry
 from servers.domain.limits import MAX_BATCH_ITEMS
-from servers.domain.sale import BookSales, SaleBatch, Stale
+from servers.domain.sale import BookSales, SaleBatch, Seen, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from servers.domain.order import Order
     from servers.domain.protocols import Catalog
-    from servers.order.known import KnownLedger
 
     Outcome = Order | KeyReused
 
@@ -96,13 +95,12 @@ class Seller:
     def __init__(
         self,
         catalog: Catalog,
-        known: KnownLedger,
         settle: Callable[[list[tuple[Order, Entry]]], Awaitable[list[Order]]],
         forget: Callable[[list[Order]], Awaitable[None]],
         random: Random,
     ) -> None:
+        self.ledger_seen = Seen()
         self._catalog = catalog
-        self._known = known
         self._settle = settle
         self._forget = forget
         self._random = random
@@ -179,7 +177,7 @@ class Seller:
 
     async def _call(self, books: dict[int, list[Drive]]) -> None:
         batch = SaleBatch(
-            self._known.number,
+            self.ledger_seen,
             tuple(
                 BookSales(
                     book_id,

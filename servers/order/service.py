@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import KeyReused, OrderNotFound, ShopError, Unavailable
 from servers.domain.order import State, mirrored, placed
 from servers.domain.protocols import Placement, Restored
+from servers.domain.sale import SaleBatch, Seen
 from servers.order import store
-from servers.order.known import KnownLedger
 from servers.order.seller import KEY_REUSED, Drive, Seller
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class OrderService:
         catalog_wrong: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.timing = timing
-        self.known = KnownLedger()
-        self.seller = Seller(catalog, self.known, self._settle, self._forget, random)
+        self.seller = Seller(catalog, self._settle, self._forget, random)
         self._database = database
         self._catalog = catalog
         self._clock = clock
@@ -72,11 +71,15 @@ class OrderService:
 
     async def start(self) -> None:
         """Learn from the database how much of the ledger the orders know of."""
-        await self.known.start(self._database)
+        self.seller.ledger_seen = await self._database.read(store.newest_known, heavy=True)
 
     async def introduce(self) -> None:
-        """Tell the catalog how much of its ledger the orders know of; see `KnownLedger`."""
-        await self.known.introduce_to(self._catalog)
+        """Tell the catalog how much of its ledger the orders know of.
+
+        A catalog that was restored from an old backup learns by this that it is behind.
+        Raises `LedgerBehind`, and whatever else the catalog answers.
+        """
+        await self._catalog.sell(SaleBatch(self.seller.ledger_seen, ()))
 
     # Placing
 
@@ -205,13 +208,13 @@ class OrderService:
     async def take_back(self, order: Order) -> bool:
         """Let the catalog take a cancelling order's copies back; False if it must be retried."""
         try:
-            entry = await self._catalog.take_back(order.purchase, self.known.number)
+            entry = await self._catalog.take_back(order.purchase, self.seller.ledger_seen)
             await self._database.write(
                 lambda tx: store.end_cancel(tx, order.id, entry.at_ms, entry.number)
             )
         except ShopError:
             return False
-        self.known.learn(entry)
+        self._know(entry)
         self._since_s.pop(order.id, None)
         return True
 
@@ -226,7 +229,7 @@ class OrderService:
     async def void(self, order: Order) -> bool:
         """Let the ledger decide that a pending order is never sold; False if it must be retried."""
         try:
-            entry = await self._catalog.void(order.purchase, self.known.number)
+            entry = await self._catalog.void(order.purchase, self.seller.ledger_seen)
             await self._settle([(order, entry)])
         except KeyReused:
             await self._forget([order])
@@ -257,7 +260,7 @@ class OrderService:
 
         moved = await self._database.write(lambda tx: store.decide(tx, orders))
         for order, entry in decided:
-            self.known.learn(entry)
+            self._know(entry)
             self._since_s.pop(order.id, None)
             if order.id in moved:
                 # Another driver that learns the same later makes no answer the first one again.
@@ -274,6 +277,10 @@ class OrderService:
         await self._database.write(unit)
         for order in orders:
             self._since_s.pop(order.id, None)
+
+    def _know(self, entry: Entry) -> None:
+        if entry.number > self.seller.ledger_seen.number:
+            self.seller.ledger_seen = Seen(entry.number, entry.order_id)
 
 
 async def _restore(tx: Transaction, entry: Entry) -> bool:

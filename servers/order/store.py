@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from servers.domain.order import Order, State
-from servers.domain.sale import Purchase
+from servers.domain.sale import Purchase, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -180,8 +180,8 @@ async def page(tx: Transaction, wanted: OrderPage) -> list[Order]:
     return [_order(row) for row in rows]
 
 
-async def newest_known(tx: Transaction) -> tuple[int, str | None]:
-    """Return the highest ledger number that any order tells of, and which; 0 where none does."""
+async def newest_known(tx: Transaction) -> Seen:
+    """Return the newest ledger entry that any order tells of."""
     highest = await tx.fetch_one(
         "SELECT coalesce(max(ledger_number), 0), coalesce(max(return_number), 0) FROM orders"
     )
@@ -192,7 +192,7 @@ async def newest_known(tx: Transaction) -> tuple[int, str | None]:
         "ORDER BY seq DESC LIMIT 1",
         number,
     )
-    return number, row[0] if row is not None else None
+    return Seen(number, row[0] if row is not None else None)
 
 
 def _order(row: Row) -> Order:

@@ -19,6 +19,7 @@ from servers.catalog.searching import MAX_SEARCHERS
 from servers.catalog.service import CatalogService
 from servers.domain.book import Book, Edit
 from servers.domain.errors import Overloaded
+from servers.domain.sale import Seen
 from servers.domain.search import BookSearch, Sort, relevance
 from servers.domain.text import topic_key
 from servers.storage.full_text import words_of
@@ -234,7 +235,7 @@ async def test_a_sale_leaves_the_index_alone(tmp_path: Path) -> None:
         before = await database.read(index)
         sale = purchase(book_id)
         await catalog.sell(batch_of(1, sale))
-        await catalog.take_back(sale, 0)
+        await catalog.take_back(sale, Seen())
         assert await database.read(index) == before
         await catalog.edit(book_id, Edit({"title": "Another"}), 3)
         assert await database.read(index) != before

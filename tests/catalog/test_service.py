@@ -13,7 +13,7 @@ from servers.domain.errors import LedgerBehind, Unavailable
 from servers.domain.ledger import Entry, Kind
 from servers.domain.order import placed
 from servers.domain.protocols import TopicCount
-from servers.domain.sale import BookSales, SaleBatch
+from servers.domain.sale import BookSales, SaleBatch, Seen
 from tests.support.services import (
     TestClock,
     add_book,
@@ -90,7 +90,7 @@ async def test_one_update_a_book(tmp_path: Path) -> None:
         heard.changes.clear()
         sales = {book_id: tuple(purchase(book_id) for _ in range(50)) for book_id in (one, two)}
         books = tuple(BookSales(book_id, 1, each) for book_id, each in sales.items())
-        await service.sell(SaleBatch(0, books))
+        await service.sell(SaleBatch(Seen(), books))
         (update, other) = heard.changes
         assert update == other
         assert update.startswith("UPDATE books SET stock = stock + $3")

@@ -12,7 +12,7 @@ from servers.domain.book import Restock
 from servers.domain.errors import KeyReused, LedgerBehind, OrderNotFound
 from servers.domain.ledger import Entry, Kind
 from servers.domain.order import placed
-from servers.domain.sale import Stale
+from servers.domain.sale import Seen, Stale
 from tests.support.services import add_book, batch_of, draft, purchase, sell, stock_of
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ async def test_another_request_under_a_known_id(catalog: Catalog) -> None:
         ((answer,),) = await catalog.sell(batch_of(1, other))
         assert isinstance(answer, KeyReused)
         with pytest.raises(KeyReused):
-            await catalog.void(other, 0)
+            await catalog.void(other, Seen())
         with pytest.raises(KeyReused):
-            await catalog.take_back(other, 0)
+            await catalog.take_back(other, Seen())
     assert (await stock_of(catalog, book_id), await stock_of(catalog, other_id)) == (9, 10)
 
 
@@ -101,10 +101,10 @@ async def test_a_void_is_for_ever(catalog: Catalog) -> None:
     """A voided order is never sold: whoever asks is told of the void."""
     book_id = await add_book(catalog, stock=10)
     sale = purchase(book_id)
-    void = await catalog.void(sale, 0)
+    void = await catalog.void(sale, Seen())
     assert (void.kind, void.order_id, void.change) == (Kind.VOID, sale.order_id, 0)
     assert await sell(catalog, 1, sale) == [void]
-    assert await catalog.void(sale, 0) == void
+    assert await catalog.void(sale, Seen()) == void
     assert await stock_of(catalog, book_id) == 10
 
 
@@ -112,7 +112,7 @@ async def test_a_void_comes_too_late(catalog: Catalog) -> None:
     """An order that was sold stays sold; the void is told of the sale."""
     sale = purchase(await add_book(catalog))
     (sold,) = await sell(catalog, 1, sale)
-    assert await catalog.void(sale, 0) == sold
+    assert await catalog.void(sale, Seen()) == sold
     assert await catalog.sale(sale.order_id) == [sold]
 
 
@@ -120,7 +120,7 @@ async def test_sell_and_void_at_once(catalog: Catalog) -> None:
     """Of a sale and a void at once one is the decision, and both are told it."""
     for _ in range(5):
         sale = purchase(await add_book(catalog, stock=1))
-        (sold,), void = await asyncio.gather(sell(catalog, 1, sale), catalog.void(sale, 0))
+        (sold,), void = await asyncio.gather(sell(catalog, 1, sale), catalog.void(sale, Seen()))
         assert sold == void
         assert await stock_of(catalog, sale.book_id) == (0 if sold.kind is Kind.SOLD else 1)
 
@@ -129,7 +129,7 @@ async def test_copies_come_back_once(catalog: Catalog) -> None:
     """A sold order's copies are taken back once, however often and at once it is asked."""
     sale = purchase(await add_book(catalog, stock=10), quantity=4)
     (sold,) = await sell(catalog, 1, sale)
-    answers = await asyncio.gather(*[catalog.take_back(sale, 0) for _ in range(5)])
+    answers = await asyncio.gather(*[catalog.take_back(sale, Seen()) for _ in range(5)])
     assert answers == [answers[0]] * 5
     entry = answers[0]
     assert (entry.kind, entry.change, entry.version_after, entry.stock_after) == (
@@ -148,7 +148,7 @@ async def test_copies_come_back_to_a_tombstone(catalog: Catalog) -> None:
     sale = purchase(await add_book(catalog, stock=10), quantity=4)
     await sell(catalog, 1, sale)
     await catalog.delete(sale.book_id, None)
-    assert (await catalog.take_back(sale, 0)).version_after == 4
+    assert (await catalog.take_back(sale, Seen())).version_after == 4
     (tombstone,) = await catalog.shelf(0, 1, tombstones=True)
     assert (tombstone.deleted, tombstone.stock, tombstone.version) == (True, 10, 4)
 
@@ -158,10 +158,10 @@ async def test_only_what_was_sold_comes_back(catalog: Catalog) -> None:
     book_id = await add_book(catalog, stock=1)
     refused, voided = purchase(book_id, quantity=2), purchase(book_id)
     await sell(catalog, 1, refused)
-    await catalog.void(voided, 0)
+    await catalog.void(voided, Seen())
     for sale in (refused, voided, purchase(book_id)):
         with pytest.raises(OrderNotFound):
-            await catalog.take_back(sale, 0)
+            await catalog.take_back(sale, Seen())
     assert await stock_of(catalog, book_id) == 1
 
 
@@ -171,8 +171,8 @@ async def test_a_ledger_that_is_behind(catalog: Catalog) -> None:
     sale = purchase(book_id)
     for call in (
         catalog.sell(batch_of(1, sale, ledger_seen=2)),
-        catalog.void(sale, 2),
-        catalog.take_back(sale, 2),
+        catalog.void(sale, Seen(2)),
+        catalog.take_back(sale, Seen(2)),
         catalog.add(draft()),
         catalog.restock(book_id, Restock("r", change=1), None),
         catalog.delete(book_id, None),

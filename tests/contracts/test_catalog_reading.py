@@ -9,6 +9,7 @@ from servers.domain.errors import BookNotFound
 from servers.domain.ledger import Kind
 from servers.domain.limits import MAX_ID
 from servers.domain.protocols import Catalog, TopicCount, TopicPage
+from servers.domain.sale import Seen
 from tests.support.services import add_book, batch_of, purchase
 
 
@@ -100,7 +101,7 @@ async def test_the_ledger_has_every_change(catalog: Catalog) -> None:
     await catalog.restock(book_id, Restock("delivery", change=2), None)
     sale = purchase(book_id, quantity=4)
     await catalog.sell(batch_of(3, sale))
-    await catalog.take_back(sale, 0)
+    await catalog.take_back(sale, Seen())
     await catalog.delete(book_id, None)
     entries = await catalog.ledger(0, 10)
     assert [(each.kind, each.change, each.version_after, each.stock_after) for each in entries] == [

@@ -10,7 +10,7 @@ import pytest
 from servers.domain.book import Restock
 from servers.domain.errors import KeyReused, OrderNotFound
 from servers.domain.ledger import Entry, Kind
-from servers.domain.sale import BookSales, SaleBatch, Stale
+from servers.domain.sale import BookSales, SaleBatch, Seen, Stale
 from tests.support.services import add_book, batch_of, draft, purchase, sell, stock_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def test_a_batch_of_many_books(catalog: Catalog) -> None:
     sales = [purchase(one), purchase(one), purchase(two), purchase(99)]
     answers = await catalog.sell(
         SaleBatch(
-            0,
+            Seen(),
             (
                 BookSales(two, 1, (sales[2],)),
                 BookSales(one, 1, (sales[0], sales[1])),
@@ -98,7 +98,7 @@ async def test_a_refusal_is_final(catalog: Catalog, fields: dict[str, int], reas
     assert entry.change == 0
     await catalog.restock(book_id, Restock("r", change=100), None)
     assert await sell(catalog, 2, sale) == [entry]
-    assert await catalog.void(sale, 0) == entry
+    assert await catalog.void(sale, Seen()) == entry
     assert await stock_of(catalog, book_id) == 102
 
 
@@ -147,7 +147,7 @@ async def test_one_id_for_two_books(catalog: Catalog) -> None:
     first = purchase(one)
     second = replace(first, book_id=two)
     answers = await catalog.sell(
-        SaleBatch(0, (BookSales(one, 1, (first,)), BookSales(two, 1, (second, purchase(two)))))
+        SaleBatch(Seen(), (BookSales(one, 1, (first,)), BookSales(two, 1, (second, purchase(two)))))
     )
     ((sold,), (reused, other)) = answers
     assert isinstance(sold, Entry)
@@ -163,7 +163,7 @@ async def test_one_id_for_two_books_the_first_of_which_has_moved_on(catalog: Cat
     first = purchase(one)
     second = replace(first, book_id=two)
     ((stale,), (sold,)) = await catalog.sell(
-        SaleBatch(0, (BookSales(one, 9, (first,)), BookSales(two, 1, (second,))))
+        SaleBatch(Seen(), (BookSales(one, 9, (first,)), BookSales(two, 1, (second,))))
     )
     assert isinstance(stale, Stale)
     assert isinstance(sold, Entry)
@@ -175,7 +175,7 @@ async def test_a_book_twice_in_a_batch(catalog: Catalog) -> None:
     book_id = await add_book(catalog, stock=5)
     answers = await catalog.sell(
         SaleBatch(
-            0,
+            Seen(),
             (
                 BookSales(book_id, 1, (purchase(book_id, quantity=2),)),
                 BookSales(book_id, 1, (purchase(book_id),)),

@@ -12,6 +12,7 @@ from servers.domain.errors import KeyReused, NotCancellable, OrderNotFound, Shop
 from servers.domain.ledger import Kind
 from servers.domain.order import State
 from servers.domain.protocols import OrderPage, Placement
+from servers.domain.sale import Seen
 from tests.support.services import PATIENCE_S, add_book, batch_of, purchase
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ async def test_another_purchase_under_a_known_id(
 async def test_an_id_of_the_ledger_alone(orders: Orders, books: Catalog) -> None:
     """An id that only the ledger knows, for another request, is refused without a trace."""
     asked = purchase(await add_book(books, stock=10))
-    await books.void(replace(asked, quantity=5), 0)
+    await books.void(replace(asked, quantity=5), Seen())
     (answer,) = await orders.place([asked], PATIENCE_S)
     assert isinstance(answer, KeyReused)
     with pytest.raises(OrderNotFound):

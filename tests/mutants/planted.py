@@ -138,9 +138,9 @@ MUTANTS: Final = (
         *("storm", "I4 I7"),
         Edit(
             ORDERS,
-            "entry = await self._catalog.void(order.purchase, self.known.number)",
+            "entry = await self._catalog.void(order.purchase, self.seller.ledger_seen)",
             "from servers.domain.ledger import Entry, Kind\n"
-            "            number = self.known.number\n"
+            "            number = self.seller.ledger_seen.number\n"
             "            entry = Entry(number, Kind.VOID, order.purchase.book_id, 0)",
         ),
         Edit(RESOLVER, "if age_s >= self._orders.timing.void_after_s:", "if age_s >= 0.2:"),

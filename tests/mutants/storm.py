@@ -23,6 +23,7 @@ from servers.domain.invariants import Up
 from servers.domain.order import State
 from servers.domain.protocols import OrderPage
 from servers.domain.sale import Purchase, order_id_of_key
+from servers.order import store
 from servers.order.mapping import OrderMapping
 from servers.order.resolver import Resolver
 from servers.order.service import OrderService, Timing
@@ -124,7 +125,7 @@ class _Storm:
                     self.timing,
                 )
                 # As its start does; to die there would be to begin again.
-                await self.orders.known.start(database)
+                self.orders.seller.ledger_seen = await database.read(store.newest_known)
                 self.up.set()
                 resolving = asyncio.create_task(self._resolve(self.orders))
                 try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from servers.catalog.service import CatalogService
     from servers.domain.ledger import Entry
-    from servers.domain.sale import Purchase, SaleBatch
+    from servers.domain.sale import Purchase, SaleBatch, Seen
     from servers.durable import ShopDatabase
     from servers.storage.database import Unit
 
@@ -119,10 +119,10 @@ class _Reached:
     async def sell(self, batch: SaleBatch) -> Any:
         return await self._call(lambda: self._catalog.sell(batch))
 
-    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def void(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         return await self._call(lambda: self._catalog.void(purchase, ledger_seen))
 
-    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def take_back(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         return await self._call(lambda: self._catalog.take_back(purchase, ledger_seen))
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -10,6 +10,7 @@ import pytest
 from servers.domain.errors import Unavailable
 from servers.domain.order import State
 from servers.domain.protocols import OrderPage, Placement
+from servers.domain.sale import Seen
 from servers.order.resolver import Resolver
 from servers.order.service import OrderService, Timing
 from tests.order.unreliable import Fault
@@ -200,7 +201,7 @@ async def test_a_reused_key_that_cannot_be_forgotten(
 ) -> None:
     """A failing disk strands nobody: the order stays pending and nothing drives it any more."""
     asked = purchase(await add_book(catalog), quantity=2)
-    await catalog.void(purchase(asked.book_id, order_id=asked.order_id), 0)
+    await catalog.void(purchase(asked.book_id, order_id=asked.order_id), Seen())
     catalog.faults.append(Fault.LATE)
     async with open_orders() as orders:
         waiting = asyncio.ensure_future(place(orders, asked))

@@ -12,6 +12,7 @@ from servers.domain.errors import OrderNotFound, Unavailable
 from servers.domain.ledger import Kind
 from servers.domain.order import State, placed
 from servers.domain.protocols import Placement
+from servers.domain.sale import Seen
 from servers.order.resolver import Resolver
 from tests.order.unreliable import Fault
 from tests.support.services import PATIENCE_S, add_book, batch_of, purchase, stock_of, wait_until
@@ -159,7 +160,7 @@ async def test_a_failing_void_is_repeated(
 async def test_a_void_of_a_reused_key(open_orders: OpenOrders, catalog: UnreliableCatalog) -> None:
     """A pending order whose id the ledger has for another request is removed."""
     asked = await left_pending(open_orders, catalog, Fault.REQUEST_LOST)
-    await catalog.void(replace(asked, quantity=2), 0)
+    await catalog.void(replace(asked, quantity=2), Seen())
     async with open_orders(resolve_after_s=0.0, void_after_s=0.0) as orders:
         assert await Resolver(orders).step() == (1, 1)
         with pytest.raises(OrderNotFound):
@@ -281,9 +282,9 @@ async def test_what_the_orders_know_of_the_ledger(
     """After a start the highest ledger number of any order is known, returns included."""
     asked = purchase(await add_book(catalog))
     async with open_orders() as orders:
-        assert orders.known.number == 0
+        assert orders.seller.ledger_seen.number == 0
         await place(orders, asked, PATIENCE_S)
-        assert orders.known.number == 2
+        assert orders.seller.ledger_seen.number == 2
         await orders.cancel(asked.order_id, PATIENCE_S)
     async with open_orders() as orders:
-        assert orders.known.number == 3 == await catalog.last_number()
+        assert orders.seller.ledger_seen.number == 3 == await catalog.last_number()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from servers.domain.errors import KeyReused
     from servers.domain.ledger import Entry
-    from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.domain.sale import Purchase, SaleBatch, Seen, Stale
 
 T = TypeVar("T")
 
@@ -53,10 +53,10 @@ class UnreliableCatalog(CatalogService):
         ids = [book.book_id for book in batch.books]
         return await self._through("sell", ids, super().sell(batch))
 
-    async def void(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def void(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         return await self._through("void", [purchase.book_id], super().void(purchase, ledger_seen))
 
-    async def take_back(self, purchase: Purchase, ledger_seen: int) -> Entry:
+    async def take_back(self, purchase: Purchase, ledger_seen: Seen) -> Entry:
         return await self._through(
             "take_back", [purchase.book_id], super().take_back(purchase, ledger_seen)
         )

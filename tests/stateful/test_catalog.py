@@ -12,7 +12,7 @@ from servers.domain.accounts import Accounts
 from servers.domain.book import Edit, Restock
 from servers.domain.invariants import examine
 from servers.domain.ledger import Entry, Kind
-from servers.domain.sale import BookSales, Purchase, SaleBatch, Stale
+from servers.domain.sale import BookSales, Purchase, SaleBatch, Seen, Stale
 from tests.stateful.machine import (
     BOOK_IDS,
     CHANGES,
@@ -111,7 +111,7 @@ class CatalogMachine(BooksMachine):
             sales = tuple(_purchase(order_id, wish) for order_id, wish in wishes)
             books.append(BookSales(book_id, version, sales))
             expected.append(self.model.sell(book_id, version, wishes))
-        told = self.run(self.catalog.sell(SaleBatch(0, tuple(books))))
+        told = self.run(self.catalog.sell(SaleBatch(Seen(), tuple(books))))
         assert [[_as_model(each) for each in answers] for answers in told] == [
             [_plain(each) for each in answers] for answers in expected
         ]
@@ -122,7 +122,7 @@ class CatalogMachine(BooksMachine):
         known = self.model.decided.get(order_id)
         wish = known.wish if known is not None and quantity == 1 else Wish(book_id, quantity)
         expected = self.model.void(order_id, wish)
-        told = self.answer(self.catalog.void(_purchase(order_id, wish), 0))
+        told = self.answer(self.catalog.void(_purchase(order_id, wish), Seen()))
         assert (told if isinstance(told, str) else _as_model(told)) == _plain(expected)
 
     @rule(order_id=ORDERS, other=st.sampled_from([0, 0, 0, 1]))
@@ -132,7 +132,7 @@ class CatalogMachine(BooksMachine):
         wish = known.wish if known is not None else Wish(1)
         wish = Wish(wish.book_id, wish.quantity + other, wish.version, wish.max_price)
         expected = self.model.take_back(order_id, wish)
-        told = self.answer(self.catalog.take_back(_purchase(order_id, wish), 0))
+        told = self.answer(self.catalog.take_back(_purchase(order_id, wish), Seen()))
         assert (told if isinstance(told, str) else told.kind.value) == expected
         assert isinstance(told, str) or told.change == wish.quantity
 

@@ -24,7 +24,7 @@ from servers.catalog.mapping import BookMapping
 from servers.catalog.service import CatalogService
 from servers.domain.book import Draft
 from servers.domain.ledger import Entry
-from servers.domain.sale import BookSales, Purchase, SaleBatch
+from servers.domain.sale import BookSales, Purchase, SaleBatch, Seen
 from servers.durable import ShopDatabase
 from servers.main import Outside, open_catalog, open_frontend, open_order
 from servers.settings import load
@@ -77,7 +77,7 @@ def purchase(book_id: int, **fields: Any) -> Purchase:
 
 def batch_of(version: int, *sales: Purchase, ledger_seen: int = 0) -> SaleBatch:
     """Return a batch of sales of one book, made against one version."""
-    return SaleBatch(ledger_seen, (BookSales(sales[0].book_id, version, sales),))
+    return SaleBatch(Seen(ledger_seen), (BookSales(sales[0].book_id, version, sales),))
 
 
 async def add_book(catalog: Catalog, **fields: Any) -> int:
