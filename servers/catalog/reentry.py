@@ -2,8 +2,8 @@
 
 Entering is for `reconcile` alone, after the catalog was restored from an old copy. What is
 entered gets new numbers and new versions; what each customer had been told stays in the entry,
-so that the same key is answered the same for ever. Refusals are entered too: one that a customer saw is
-final, and without its entry that order could still be sold.
+so that the same key is answered the same for ever. Refusals are entered too: one that a customer
+saw is final, and without its entry that order could still be sold.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ async def reconcile(shop: OpenShop, *, dry_run: bool = False) -> Repairs:
     last = await shop.catalog.last_number()
     plan = await _plan(shop)
     if dry_run:
-        corrections = await _would_correct(shop.catalog, plan.sales)
+        corrections = await _would_correct(shop.catalog, plan)
         return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
     for begin in range(0, len(plan.lost), CHUNK_ORDERS):
         await shop.catalog.reenter(plan.lost[begin : begin + CHUNK_ORDERS])
@@ -127,17 +127,20 @@ async def _corrected(catalog: Catalog, after: int) -> dict[int, int]:
     return copies
 
 
-async def _would_correct(catalog: Catalog, sales: Iterable[Order]) -> dict[int, int]:
-    """Return the corrections that entering these sales again would need."""
+async def _would_correct(catalog: Catalog, plan: _Plan) -> dict[int, int]:
+    """Return the corrections that entering all this again would need."""
     stock = {book.id: book.stock async for book in read_books(catalog)}
     copies: dict[int, int] = {}
-    for order in sales:
+    sold = {order.id for order in plan.sales}
+    for order in plan.lost:
         book_id, quantity = order.purchase.book_id, order.purchase.quantity
-        short = quantity - stock.get(book_id, 0)
-        if short > 0:
-            copies[book_id] = copies.get(book_id, 0) + short
-            stock[book_id] = stock.get(book_id, 0) + short
-        # A cancelled one gives its copies back at once.
-        if order.state is not State.CANCELLED:
-            stock[book_id] = stock.get(book_id, 0) - quantity
+        left = stock.get(book_id, 0)
+        if order.id in sold:
+            short = max(quantity - left, 0)
+            if short:
+                copies[book_id] = copies.get(book_id, 0) + short
+            left += short - quantity
+        if order.state is State.CANCELLED:
+            left += quantity
+        stock[book_id] = left
     return copies

@@ -130,7 +130,8 @@ def _told_metrics() -> Description:
 class Peer:
     """Knows whether another server is ready, from asking it again and again.
 
-    ``greet`` is called when the server has become ready, and may raise why it is not. With
+    ``greet`` is called when the server has become ready, and may raise why it is not, and as
+    long as it answers that it is not. With
     ``guards`` the hop sends nothing while the server hangs, so that nobody waits for it.
     """
 
@@ -176,6 +177,8 @@ class Peer:
         self._hop.down = None
         if said.status != 200:
             self.wrong = _reason(said.body)
+            # It may be because of what we told it once, and that may have changed.
+            await self._greeted()
         elif self.wrong is not None:
             self.wrong = await self._greeted()
 

@@ -282,6 +282,23 @@ async def test_a_returned_order_may_be_the_newest_that_is_known(story: Path) -> 
         assert await introduce(shop) == await shop.catalog.last_number()
 
 
+async def test_a_lost_return_is_copies_on_the_shelf_again(story: Path) -> None:
+    """What would be done tells of no correction where a return that was lost makes it needless."""
+    async with open_stopped(story, to_change=True) as shop:
+        stock = (await shop.catalog.books([1]))[0]
+        assert stock is not None
+        await buy(shop.orders, "f", 1, stock.stock)
+    keep_copy(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        await shop.orders.cancel(key_id("f"), PATIENCE_S)
+        await buy(shop.orders, "x", 1, 1)
+    put_back(story, "catalog")
+    async with open_stopped(story, to_change=False) as shop:
+        foretold = await reconcile(shop, dry_run=True)
+    assert foretold == Repairs(sales=1, returns=1)
+    assert await mend(story) == foretold
+
+
 async def test_a_pending_order_is_not_entered(story: Path) -> None:
     """What is not decided was not lost: entering it is refused."""
     async with open_stopped(story, to_change=True) as shop:
