@@ -12,7 +12,7 @@ import click
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import pass_session
-from bookstore_cli.terminal import visible
+from bookstore_cli.terminal import tell, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,7 +168,7 @@ def _ended(session: Session, findings: Findings) -> int:
     if not findings.violations:
         return 0
     # Not a hint but the result: said even where quiet is wanted.
-    click.echo(f"audit failed: {_counted(len(findings.violations), 'violation')}", err=True)
+    tell(f"audit failed: {_counted(len(findings.violations), 'violation')}")
     return VIOLATED
 
 

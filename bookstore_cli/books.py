@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup, if_interrupted
+from bookstore_cli.commands import ShopGroup, done_anyway, if_interrupted
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import BOOK, chosen_limit, list_pages
-from bookstore_cli.terminal import visible
+from bookstore_cli.terminal import tell, visible
 from servers.domain.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ def add(
     book = {"title": title, **fields, **({"isbn": isbn} if isbn else {})}
     with _naming(key):
         answer = session.client(admin=True).call(wire.add(book, key))
-    session.output.thing(BOOK, answer)
-    session.say(f"Book {answer.value.get('id')} was added.")
+    book_id = answer.value.get("id")
+    with done_anyway(f"Book {book_id} was added, once for --key {key}.", idempotency_key=key):
+        session.output.thing(BOOK, answer)
+    session.say(f"Book {book_id} was added.")
 
 
 @books.command(
@@ -149,7 +151,9 @@ def restock(  # noqa: PLR0913  # one parameter for each thing that may be typed
         version = version or _version_now(client, book_id)
     with _naming(key):
         answer = client.call(wire.restock(book_id, wish, version, key))
-    session.output.thing(BOOK, answer)
+    done = f"The stock of book {book_id} was changed, once for --key {key}."
+    with done_anyway(done, idempotency_key=key):
+        session.output.thing(BOOK, answer)
     session.say(f"Book {book_id} has a stock of {answer.value.get('stock')}.")
 
 
@@ -201,7 +205,7 @@ def _version_now(client: Client, book_id: int) -> int:
 
 def _agreed(question: str) -> bool:
     """Ask on the terminal; anything but y or yes, and the end of the input, is a no."""
-    click.echo(visible(question) + " [y/N] ", nl=False, err=True)
+    tell(visible(question) + " [y/N] ", nl=False)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

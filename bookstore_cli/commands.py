@@ -14,7 +14,8 @@ from click.core import ParameterSource
 
 from bookstore_cli import params
 from bookstore_cli.session import Session
-from bookstore_cli.terminal import visible
+from bookstore_cli.terminal import tell, visible
+from servers.domain.errors import Internal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +30,19 @@ def if_interrupted(*lines: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(err=True)  # The terminal has printed ^C.
+        tell()  # The terminal has printed ^C.
         for line in lines:
-            click.echo(visible(line), err=True)
+            tell(visible(line))
         raise
+
+
+@contextmanager
+def done_anyway(done: str, **members: str) -> Iterator[None]:
+    """Say what was done, where its data cannot be written."""
+    try:
+        yield
+    except Internal as error:
+        raise Internal(f"{error.detail} {done}", **members) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import click
 
 from bookstore_cli.commands import ShopGroup
 from bookstore_cli.session import pass_session
-from bookstore_cli.terminal import visible
+from bookstore_cli.terminal import tell, visible
 
 if TYPE_CHECKING:
     from bookstore_cli.session import Session
@@ -106,7 +106,7 @@ def check(session: Session) -> int:
     session.output.rows(CHECKED, [_checked(name, each) for name, each in found.items()])
     for name, each in found.items():
         for problem in each.problems:
-            click.echo(visible(f"{name}.db: {problem}"), err=True)
+            tell(visible(f"{name}.db: {problem}"))
     return DAMAGED if any(each.problems for each in found.values()) else 0
 
 

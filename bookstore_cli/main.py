@@ -20,6 +20,7 @@ exit   means
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -29,7 +30,7 @@ import click
 
 from bookstore_cli.commands import Late, ShopGroup, global_options
 from bookstore_cli.session import Session
-from bookstore_cli.terminal import visible
+from bookstore_cli.terminal import tell, visible
 from servers.domain.errors import Internal, ShopError, problem_of
 
 if TYPE_CHECKING:
@@ -77,11 +78,18 @@ class OutputClosed(Exception):  # no error: whoever read has read enough
 
 
 @contextmanager
-def _closed_pipe() -> Iterator[None]:
+def _output_may_end() -> Iterator[None]:
+    """Tell a reader who went away and a device that is full from a bug of ours."""
     try:
         yield
     except BrokenPipeError as error:
         raise OutputClosed from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        from bookstore_cli.output import cannot_be_written
+
+        raise cannot_be_written(error) from error
 
 
 class Root(ShopGroup):
@@ -89,12 +97,12 @@ class Root(ShopGroup):
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Understand what was typed; a closed pipe ends `--help` quietly."""
-        with _closed_pipe():
+        with _output_may_end():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a closed pipe ends it quietly."""
-        with _closed_pipe():
+        with _output_may_end():
             return super().invoke(ctx)
 
 
@@ -163,12 +171,12 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
         if session.machine_reads_errors:
             import json
 
-            click.echo(json.dumps(problem_of(error)), err=True)
+            tell(json.dumps(problem_of(error)))
             continue
         label = _coloured(session, "Error:")
-        click.echo(f"{label} {visible(error.detail)}", err=True)
+        tell(f"{label} {visible(error.detail)}")
         for line in _below(error):
-            click.echo(visible(line), err=True)
+            tell(visible(line))
     return errors[0].exit_code
 
 
@@ -201,9 +209,9 @@ def _show_usage(error: click.ClickException) -> None:
         return
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
-        click.echo(context.get_usage(), err=True)
-        click.echo(f"Try '{context.command_path} --help' for help.\n", err=True)
-    click.echo(f"Error: {visible(error.format_message())}", err=True)
+        tell(context.get_usage())
+        tell(f"Try '{context.command_path} --help' for help.\n")
+    tell(f"Error: {visible(error.format_message())}")
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

@@ -210,7 +210,12 @@ def _writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        with suppress(OSError):
-            # Python would complain once more about what is left when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Internal(f"The output cannot be written ({error.strerror}).") from error
+        raise cannot_be_written(error) from error
+
+
+def cannot_be_written(error: OSError) -> Internal:
+    """Return the error for data that cannot be written; nothing more is written then."""
+    with suppress(OSError):
+        # Python would complain once more about what is left when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Internal(f"The output cannot be written ({error.strerror}).")

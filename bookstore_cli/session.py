@@ -198,10 +198,10 @@ class Session:
 
     def say(self, sentence: str) -> None:
         """Tell the person something beside the data, unless they want quiet."""
-        from bookstore_cli.terminal import visible
+        from bookstore_cli.terminal import tell, visible
 
         if not self.quiet:
-            click.echo(visible(sentence), err=True)
+            tell(visible(sentence))
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopCommand, if_interrupted
+from bookstore_cli.commands import ShopCommand, done_anyway, if_interrupted
 from bookstore_cli.session import pass_session
-from servers.domain.errors import Internal, NotNow, OutcomeUnknown, ShopError
+from servers.domain.errors import NotNow, OutcomeUnknown, ShopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,12 +156,9 @@ def buy(
     except OutcomeUnknown as error:
         members = {**error.members, "idempotency_key": key, "repeat_with": again}
         raise OutcomeUnknown(error.detail, **members) from error
-    try:
+    confirmed = f"Order {answer.value.get('id')} was confirmed; nothing more is bought by its key."
+    with done_anyway(confirmed, idempotency_key=key, repeat_with=again):
         output.thing(ORDER, answer)
-    except Internal as error:
-        detail = f"Order {answer.value.get('id')} was confirmed; nothing more is bought by its key."
-        members = {"idempotency_key": key, "repeat_with": again}
-        raise Internal(f"{error.detail} {detail}", **members) from error
     _say_what_was_bought(session, answer)
 
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
+
+import click
 
 _SHAPELESS = (
     "\u034f"  # combining grapheme joiner
@@ -27,6 +30,12 @@ _ALWAYS_HIDDEN = re.compile(f"[{_SHAPELESS}]")
 _LAST_OF_TWO_DIGITS = 0xFF
 _LAST_OF_FOUR_DIGITS = 0xFFFF
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def tell(line: str = "", *, nl: bool = True) -> None:
+    """Write a line for the person to stderr; where that cannot be written, nobody reads it."""
+    with suppress(OSError):
+        click.echo(line, nl=nl, err=True)
 
 
 def visible(text: str) -> str:

@@ -24,11 +24,13 @@ from servers.shop_file import SHOP_FILE, is_alive, read_shop_file
 from servers.storage.database import StorageError, StorageInUse
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
 from servers.upkeep.audit import OpenShop
-from servers.web.hop import open_hop
+from servers.web.hop import HopError, open_hop
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
+
+    from servers.web.hop import Hop
 
 _SERVERS = ("catalog", "order", "frontend")
 
@@ -69,6 +71,8 @@ async def open_running(
         open_hop("catalog", urls.catalog, token, tls) as catalog,
         open_hop("order", urls.order, token, tls) as order,
     ):
+        for hop in (catalog, order):
+            await _must_answer(hop, call_s)
         yield OpenShop(
             CatalogClient(catalog, call_s=call_s),
             OrderClient(order, call_s=call_s),
@@ -100,6 +104,14 @@ async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenSh
         catalog = CatalogService(catalog_database, clock)
         orders = OrderService(orders_database, catalog, clock, random.Random(), Timing())  # noqa: S311  # jitter is no secret
         yield OpenShop(catalog, orders, clock)
+
+
+async def _must_answer(hop: Hop, call_s: float) -> None:
+    """Raise `Unavailable` where a server does not answer; the long calls would find out late."""
+    try:
+        await hop.call("GET", "/livez", timeout_s=call_s)
+    except HopError as error:
+        raise Unavailable(f"Nothing was done: {error}. Try again.") from error
 
 
 @contextlib.asynccontextmanager

@@ -12,21 +12,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import HttpVersion11, web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web import RequestPayloadError
 
 # aiohttp's own mark in its queue for what is no request; there is no public one.
 from aiohttp.web_protocol import _ErrInfo
 
-from servers.domain.errors import (
-    HeadTooLarge,
-    Internal,
-    InvalidRequest,
-    RequestTimeout,
-    ShopError,
-    UriTooLong,
-)
-from servers.web.limits import HEAD_S, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, MAX_HEADERS, STALL_S
+from servers.domain.errors import HeadTooLarge, InvalidRequest, RequestTimeout
+from servers.web.head import refusal_of
+from servers.web.limits import HEAD_S, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, STALL_S
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,6 +28,7 @@ if TYPE_CHECKING:
 
     from aiohttp.http import RawRequestMessage
 
+    from servers.domain.errors import ShopError
     from servers.web.app import App
 
 _MAX_UNREAD_HEAD_BYTES = MAX_HEAD_BYTES + MAX_HEAD_LINE_BYTES
@@ -67,7 +62,10 @@ class Room(Protocol):
 class Inbound(web.RequestHandler):
     """aiohttp's connection within the shop's limits, and with its answer to what is no HTTP."""
 
-    __slots__ = ("_app", "_arrivals", "_head_bytes", "_in_head", "_room", "_stalled", "spare")
+    __slots__ = (
+        *("_app", "_arrivals", "_head_bytes", "_in_head", "_no_more", "_payload", "_room"),
+        *("_stalled", "spare"),
+    )
 
     def __init__(self, manager: web.Server, app: App, room: Room, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -77,10 +75,18 @@ class Inbound(web.RequestHandler):
         self._arrivals: deque[float] = deque()
         self._in_head = False
         self._head_bytes = 0
+        self._no_more = False
+        self._payload: StreamReader = EMPTY_PAYLOAD
         self._stalled: asyncio.TimerHandle | None = None
 
-    def arrival_s(self) -> float:
-        """Return when the request that is begun now had arrived, on the application's timer."""
+    def begins(self, payload: StreamReader) -> float:
+        """Take note of the request that is begun now, with its body.
+
+        Returns when it had arrived, on the application's timer.
+        """
+        self._payload = payload
+        if self._no_more and not self._messages:
+            self._close = True  # This one is the last.
         if not self._arrivals:
             return self._app.timer()
         self._app.waiting -= 1
@@ -126,6 +132,25 @@ class Inbound(web.RequestHandler):
             # The parser stops at so many, and all of them were refused: there may be more.
             self._loop.call_soon(self._read_on)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's type, not aiohttp's
+        """Answer what came before the client ended its side, and then close.
+
+        What it did not send to the end is refused, so that it is not waited for.
+        """
+        if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
+            return None  # TLS knows no connection that is closed on one side.
+        if self._in_head and self._head_bytes:
+            self._refuse_head(InvalidRequest("The request broke off in its head."))
+        elif self._idle():
+            return None
+        for payload in (self._payload, *[payload for _, payload in self._messages]):
+            if not payload.is_eof():
+                payload.set_exception(RequestPayloadError("the body broke off"))
+                payload.feed_eof()
+        self._no_more = True
+        self._close = not self._messages  # Else the last of them is not begun yet.
+        return True
+
     def pause_writing(self) -> None:
         """Note that the client has too much of an answer to take."""
         super().pause_writing()
@@ -149,7 +174,7 @@ class Inbound(web.RequestHandler):
         del message  # aiohttp's text repeats what the client sent.
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
-        return self._app.refuse(cast("Request", request), _refusal(status, exc))
+        return self._app.refuse(cast("Request", request), refusal_of(status, exc))
 
     # Heads
 
@@ -270,19 +295,3 @@ class Inbound(web.RequestHandler):
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
-
-
-def _refusal(status: int, exc: BaseException | None) -> ShopError:
-    """Return what aiohttp, or this module, found wrong as one of the shop's errors."""
-    if isinstance(exc, ShopError):
-        return exc
-    if isinstance(exc, LineTooLong):
-        # The parser hands out the beginning of a target as a bytearray, of a header as bytes.
-        if isinstance(exc.args[0], bytearray):
-            return UriTooLong(f"The request line may have {MAX_HEAD_LINE_BYTES} bytes at most.")
-        return HeadTooLarge(f"A header may have {MAX_HEAD_LINE_BYTES} bytes at most.")
-    if isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc):
-        return HeadTooLarge(f"A request may have {MAX_HEADERS} headers at most.")
-    if status == 400:
-        return InvalidRequest("This is not well-formed HTTP/1.1.")
-    return Internal("The shop made a mistake.")

@@ -73,7 +73,7 @@ class ShopServer(web.Server):
         connection = cast("Inbound", protocol)
         request = Request(message, payload, protocol, writer, task, self._loop)
         request.timer = self._app.timer
-        request.arrived_s = connection.arrival_s()
+        request.arrived_s = connection.begins(payload)
         request.spare = connection.spare
         return request
 
