@@ -240,6 +240,8 @@ def _named(error: BaseException) -> ShopError:
 
 def _coloured(session: Session, label: str) -> str:
     color = session.option("color", "auto")
-    bare = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    dumb = os.environ.get("TERM") == "dumb"
+    bare = bool(os.environ.get("NO_COLOR")) or dumb or not on_terminal
     plain = color == "never" or (color == "auto" and bare)
     return label if plain else f"\x1b[31m{label}\x1b[0m"

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from servers.web.routes import Route
 
 
+class BodyBrokeOff(RequestPayloadError, TimeoutError):
+    """A client ended its side before its body's end.
+
+    A TimeoutError too: that is what aiohttp expects where it drops the rest of a refused body.
+    """
+
+
 async def read_body(raw: BaseRequest, route: Route, due_s: float) -> object:
     """Return the body as the route declares it: a struct, bytes, or None.
 
@@ -70,10 +77,10 @@ async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
                 if size > limit_bytes:
                     raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
                 parts.append(chunk)
-    except TimeoutError:
-        raise RequestTimeout("The body did not arrive in time.") from None
     except RequestPayloadError:
         raise InvalidRequest("The body broke off or was not well formed.") from None
+    except TimeoutError:
+        raise RequestTimeout("The body did not arrive in time.") from None
     return b"".join(parts)
 
 

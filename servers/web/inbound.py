@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web import RequestPayloadError
 
 # aiohttp's own mark in its queue for what is no request; there is no public one.
 from aiohttp.web_protocol import _ErrInfo
 
 from servers.domain.errors import HeadTooLarge, InvalidRequest, RequestTimeout
+from servers.web.body import BodyBrokeOff
 from servers.web.head import refusal_of
 from servers.web.limits import HEAD_S, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, STALL_S
 
@@ -145,7 +145,7 @@ class Inbound(web.RequestHandler):
             return None
         for payload in (self._payload, *[payload for _, payload in self._messages]):
             if not payload.is_eof():
-                payload.set_exception(RequestPayloadError("the body broke off"))
+                payload.set_exception(BodyBrokeOff("the body broke off"))
                 payload.feed_eof()
         self._no_more = True
         self._close = not self._messages  # Else the last of them is not begun yet.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -128,6 +130,12 @@ class Line:
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self.writer.write(data)
+
+    def reset(self) -> None:
+        """Go at once, and say so: whoever only ends his side may still wait for answers."""
+        endpoint = self.writer.get_extra_info("socket")
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     async def answer(self) -> Reply:
         """Return the next answer."""

@@ -127,6 +127,7 @@ async def test_clients_that_leave_take_their_requests_with_them(app: App, echo: 
             async with line_to(web) as line:
                 line.send(WAIT * 10)
                 await wait_until(lambda: app.waiting == 9, "they wait behind the first")
+                line.reset()
             await wait_until(lambda: app.waiting == 0, "they wait no more")
             echo.release.set()
             await wait_until(lambda: app.in_flight == 0, "the first one ends")

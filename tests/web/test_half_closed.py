@@ -41,8 +41,17 @@ async def said_to(web: Web, sent: bytes, pause_s: float) -> list[int]:
         (b"GET /sh", [400]),
         (LONG + b'{"cou', [400]),
         (CHUNKED + b'5\r\n{"cou', [400]),
+        (POST + b"Content-Length: 99999999\r\n\r\n{", [413]),
     ],
-    ids=["nothing", "a look", "a change", "part of a head", "part of a body", "part of chunks"],
+    ids=[
+        "nothing",
+        "a look",
+        "a change",
+        "part of a head",
+        "part of a body",
+        "part of chunks",
+        "too much",
+    ],
 )
 async def test_what_came_is_answered(
     web: Web, log: Log, sent: bytes, statuses: list[int], pause_s: float
