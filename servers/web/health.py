@@ -130,9 +130,9 @@ def _told_metrics() -> Description:
 class Peer:
     """Knows whether another server is ready, from asking it again and again.
 
-    ``greet`` is called when the server has become ready, and may raise why it is not, and as
-    long as it answers that it is not. With
-    ``guards`` the hop sends nothing while the server hangs, so that nobody waits for it.
+    ``greet`` is called as long as the server answers that it is not ready, and once more when it
+    says that it is; then it may raise why it is not after all. With ``guards`` the hop sends
+    nothing while the server hangs, so that nobody waits for it.
     """
 
     def __init__(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from bookstore_cli.main import run
 from tests.audit.conftest import told_story
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["told_story"]
 
@@ -33,6 +33,24 @@ class Bookstore(Protocol):
     """Runs one command in this process, with a folder of its own."""
 
     def __call__(self, *words: object) -> Ran: ...
+
+
+FULL = Path("/dev/full")
+needs_full_device = pytest.mark.skipif(
+    not FULL.exists(), reason="this system has no device that is always full"
+)
+
+
+def run_into_full_device(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run one command in a process of its own, with a standard output that takes nothing."""
+    with FULL.open("w") as full:
+        return subprocess.run(
+            [sys.executable, "-m", "bookstore_cli", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
 
 
 @pytest.fixture(autouse=True)

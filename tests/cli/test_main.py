@@ -6,13 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bookstore_cli import session as sessions
-from tests.cli.conftest import TOKEN
+from tests.cli.conftest import FULL, TOKEN, needs_full_device, run_into_full_device
 from tests.cli.fake_frontend import (
     BOOK,
     answers,
@@ -20,6 +19,8 @@ from tests.cli.fake_frontend import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Bookstore
 
 
@@ -163,14 +164,14 @@ def test_help_for_somebody_who_reads_none_of_it(words: list[str]) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there is a device that is always full")
+@needs_full_device
 @pytest.mark.parametrize(
     ("words", "code"),
     [(["info", "x"], 2), (["--url", "http://127.0.0.1:1", "info", "2", "--timeout", "0.2"], 9)],
 )
 def test_words_that_cannot_be_written_cost_no_exit_code(words: list[str], code: int) -> None:
     """A script decides by the exit code, also where the disk of its log is full."""
-    with Path("/dev/full").open("wb") as full:
+    with FULL.open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "bookstore_cli", *words],
             stdout=subprocess.DEVNULL,
@@ -181,17 +182,10 @@ def test_words_that_cannot_be_written_cost_no_exit_code(words: list[str], code: 
     assert ended.returncode == code == subprocess.run(closed, check=False).returncode
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there is a device that is always full")
+@needs_full_device
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["info", "--help"]])
 def test_a_full_device_is_no_bug(words: list[str]) -> None:
     """What cannot be written is said, in a sentence."""
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "bookstore_cli", *words],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    ended = run_into_full_device(*words)
     assert ended.returncode == 1
     assert ended.stderr == "Error: The output cannot be written (No space left on device).\n"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.web.limits import MAX_DEADLINE_MS
+from tests.cli.conftest import needs_full_device, run_into_full_device
 from tests.cli.fake_frontend import (
     ORDER,
     ORDER_ID,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tests.cli.fake_frontend import Step
 
 
-FULL = Path("/dev/full")
 KEY = "a-key-of-sixteen-or-more"
 
 
@@ -205,19 +204,12 @@ def test_more_time_than_the_shop_lets_a_request_name(bookstore: Bookstore, secon
     assert int(request.headers["x-deadline-ms"]) == MAX_DEADLINE_MS
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@needs_full_device
 @pytest.mark.parametrize("kind", ["json", "tsv", "table"])
 def test_what_was_bought_cannot_be_written(shop_at_hand: str, kind: str) -> None:
     """Where the answer cannot be written, what was bought and how to repeat it is said."""
     words = ["buy", "2", "--key", KEY, "-o", kind, "--url", shop_at_hand]
-    with FULL.open("w") as full:
-        ran = subprocess.run(
-            [sys.executable, "-m", "bookstore_cli", *words],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    ran = run_into_full_device(*words)
     assert ran.returncode == 1
     assert "The output cannot be written (No space left on device)." in ran.stderr
     assert ORDER_ID in ran.stderr
