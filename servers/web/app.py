@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from servers.domain.errors import (
     AccessRefused,
@@ -23,14 +23,14 @@ from servers.domain.errors import (
     RateLimited,
     ShopError,
 )
-from servers.web.answers import JSON, PROBLEM, Answer, empty_answer, problem
+from servers.web.answers import Answer, empty_answer, problem
 from servers.web.auth import STAFF, Role
 from servers.web.body import read_body
 from servers.web.call import Call
 from servers.web.codec import decode_query
 from servers.web.head import checked_path
 from servers.web.limits import MAX_DEADLINE_MS, MAX_QUEUE_S
-from servers.web.response import Response
+from servers.web.response import response_of
 from servers.web.routes import Router
 from servers.web.shedding import FULL, REQUEST_ID, Shedding
 from servers.web.turns import Turns
@@ -42,25 +42,19 @@ if TYPE_CHECKING:
 
     from servers.domain.protocols import Clock
     from servers.web.auth import Doors
-    from servers.web.inbound import Request
     from servers.web.log import AccessLog
     from servers.web.metrics import Metrics
     from servers.web.rates import ClientRates
+    from servers.web.request import Request
+    from servers.web.response import Response
     from servers.web.routes import Route
 
 _DEADLINE = re.compile(r"[0-9]{1,9}\Z")
+_WITHOUT_BODY = frozenset({"GET", "DELETE"})
+_BEGUN_LATE = "This request could not be begun in time; nothing was done. Try again."
+_TOO_LATE = "The time for this request was over before it was begun. Try again."
 
 _log = logging.getLogger(__name__)
-
-
-class _Begun(NamedTuple):
-    """A request that has come in: how it is named and since when it runs."""
-
-    raw: Request
-    path: str
-    query: str
-    request_id: str
-    started_s: float
 
 
 class App:
@@ -103,17 +97,19 @@ class App:
 
     async def __call__(self, raw: Request) -> Response:
         """Answer one request; raises nothing but cancellation."""
-        begun = self._begin(raw)
         route, path, note = None, None, ""
+        raw.request_id = self._request_id(raw)
         self.in_flight += 1
         try:
-            path = checked_path(raw, begun.path)
+            path = checked_path(raw)
             if self._rates is not None:
                 self._must_not_hurry(raw, path, self._rates)
             route, values = self.router.resolve(raw.method, path)
-            if (self.in_flight > self.max_in_flight or raw.spare) and not route.health:
-                raise Overloaded(FULL)  # noqa: TRY301  # every refusal takes the one way out
-            call = await self._call(begun, route, values)
+            call = self._let_in(raw, route, values)
+            if route.method not in _WITHOUT_BODY:
+                call.body = await read_body(raw, route, call.deadline_s)
+            if call.deadline_s <= self._loop.time() and not route.health:
+                raise Overloaded(_TOO_LATE)  # noqa: TRY301  # every refusal takes the one way out
             answer = await route.handler(call)
             note = call.note
         except MethodNotAllowed as error:
@@ -121,34 +117,30 @@ class App:
         except ShopError as error:
             answer = problem(error, self._present)
         except Exception:  # noqa: BLE001  # the one place where a bug becomes an answer
-            _log.exception("request %s failed", begun.request_id)
+            _log.exception("request %s failed", raw.request_id)
             detail = "The shop made a mistake. Report it with the request id in X-Request-Id."
             answer = problem(Internal(detail))
         finally:
             self.in_flight -= 1
-        response = self._finish(begun, route, answer, note)
-        if path is None or not raw.content.is_eof():
-            # What follows on this connection might be meant as something else.
-            response.force_close()
-        return response
+        # What follows on this connection might be meant as something else.
+        unclear = path is None or not raw.content.is_eof()
+        return self._finish(raw, route, answer, note, close=unclear)
 
     def shed(self, message: RawRequestMessage, *, close: bool) -> bytes | None:
         """Return the refusal of a request that comes to a full server; see `Shedding`."""
         return self._shedding.refusal(message, close=close)
 
-    def refuse(self, raw: Request, error: ShopError) -> Response:
-        """Answer what the parser refused, before there was a request to route."""
-        begun = _Begun(raw, "", "", self._new_request_id(), raw.arrived_s)
-        response = self._finish(begun, None, problem(error), "")
-        response.force_close()
-        return response
+    def refuse(self, error: ShopError, arrived_s: float) -> Response:
+        """Answer what the parser refused, before there was a request to route; then close."""
+        answer, request_id, now_ms = problem(error), self._new_request_id(), self._clock.now_ms()
+        self._record(now_ms, None, ("UNKNOWN", ""), answer, arrived_s, request_id, "")
+        return response_of(answer, request_id, now_ms // 1000, None, close=True)
 
-    def _begin(self, raw: Request) -> _Begun:
-        request_id = raw.headers.get("X-Request-Id")
-        if request_id is None or not REQUEST_ID.match(request_id):
-            request_id = self._new_request_id()
-        path, _, query = raw.raw_path.partition("?")
-        return _Begun(raw, path, query, request_id, raw.arrived_s)
+    def _request_id(self, raw: Request) -> str:
+        given = raw.headers.get("X-Request-Id")
+        if given is not None and REQUEST_ID.match(given):
+            return given
+        return self._new_request_id()
 
     def _must_not_hurry(self, raw: Request, path: str, rates: ClientRates) -> None:
         """Raise `RateLimited` if a client asks too often; health and staff are exempt."""
@@ -161,57 +153,59 @@ class App:
         detail = f"A client may ask {rates.per_s:g} times a second. Try again in a second."
         raise RateLimited(detail)
 
-    async def _call(self, begun: _Begun, route: Route, values: dict[str, object]) -> Call:
-        """Let a request in by the door, and decode what it carries."""
-        raw = begun.raw
+    def _let_in(self, raw: Request, route: Route, values: dict[str, object]) -> Call:
+        """Let a request in by the door, and decode what its head carries."""
         age_s = raw.age_s()
-        if age_s > MAX_QUEUE_S and not route.health:
-            raise Overloaded(
-                "This request could not be begun in time; nothing was done. Try again."
-            )
+        if not route.health:
+            if self.in_flight > self.max_in_flight or raw.connection.spare:
+                raise Overloaded(FULL)
+            if age_s > MAX_QUEUE_S:
+                raise Overloaded(_BEGUN_LATE)
         due_s = self._due_s(raw, age_s)
         role = Role.PUBLIC
         if route.roles:
             given = raw.headers.getall("Authorization", ())
             # Of two tokens it is not ours to choose the right one.
             role = self._doors.admit(given[0] if len(given) == 1 else None, route.roles)
-        call = Call(raw, route, values, begun.request_id, due_s, role)
-        if begun.query or route.query is not None:
-            call.query = _query(route, begun.query)
-        if route.method not in {"GET", "DELETE"}:
-            call.body = await read_body(raw, route, due_s)
-        if due_s <= self._loop.time() and not route.health:
-            raise Overloaded("The time for this request was over before it was begun. Try again.")
+        call = Call(raw, route, values, raw.request_id, due_s, role)
+        if raw.query or route.query is not None:
+            call.query = _query(route, raw.query)
         return call
 
-    def _finish(self, begun: _Begun, route: Route | None, answer: Answer, note: str) -> Response:
+    def _finish(  # all that is known of one request
+        self, raw: Request, route: Route | None, answer: Answer, note: str, *, close: bool
+    ) -> Response:
         """Make the response, count it and log it."""
-        body = bytes(answer.body)
-        headers = {"X-Request-Id": begun.request_id, "Server": "bookstore", **answer.headers}
-        if body:
-            headers["Content-Type"] = answer.content_type or (
-                JSON if answer.status < 400 else PROBLEM
-            )
         now_ms = self._clock.now_ms()
-        response = Response(answer.status, headers, body, now_ms // 1000)
-        if self.draining or begun.raw.spare:
-            response.force_close()
-        seconds = self.timer() - begun.started_s
+        what = (raw.method, raw.path)
+        self._record(now_ms, route, what, answer, raw.arrived_s, raw.request_id, note)
+        return response_of(
+            answer,
+            raw.request_id,
+            now_ms // 1000,
+            raw.message,
+            close=close or self.draining or raw.connection.spare,
+        )
+
+    def _record(  # noqa: PLR0913, PLR0917  # the fields of one line
+        self,
+        now_ms: int,
+        route: Route | None,
+        what: tuple[str, str],
+        answer: Answer,
+        arrived_s: float,
+        request_id: str,
+        note: str,
+    ) -> None:
+        """Count and log one answer; ``what`` are method and path as they came."""
+        seconds = self.timer() - arrived_s
         if self.metrics is not None:
             method, path = (route.method, route.path) if route is not None else ("any", "none")
             self.metrics.count(method, path, answer.status, seconds)
         if self.access_log is not None:
             self.access_log.line(
-                now_ms,
-                begun.raw.method,
-                begun.path,
-                answer.status,
-                seconds,
-                len(body),
-                begun.request_id,
-                note,
+                now_ms, *what, answer.status, seconds, len(bytes(answer.body)), request_id, note
             )
-        return response
 
     def _due_s(self, raw: Request, age_s: float) -> float:
         """Return when the answer is due, on the loop's clock: our limit or the caller's."""

@@ -17,19 +17,11 @@ from servers.web.codec import decode_body, is_json
 from servers.web.limits import BODY_S, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from aiohttp.web import BaseRequest
-
+    from servers.web.request import Request
     from servers.web.routes import Route
 
 
-class BodyBrokeOff(RequestPayloadError, TimeoutError):
-    """A client ended its side before its body's end.
-
-    A TimeoutError too: that is what aiohttp expects where it drops the rest of a refused body.
-    """
-
-
-async def read_body(raw: BaseRequest, route: Route, due_s: float) -> object:
+async def read_body(raw: Request, route: Route, due_s: float) -> object:
     """Return the body as the route declares it: a struct, bytes, or None.
 
     ``due_s`` is when the answer is due, on the loop's clock: no body is awaited longer.
@@ -54,12 +46,12 @@ async def read_body(raw: BaseRequest, route: Route, due_s: float) -> object:
     return decode_body(data, route.body)
 
 
-async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
+async def _read(raw: Request, limit_bytes: int, due_s: float) -> bytes:
     """Return the body, which must not be encoded nor longer than ``limit_bytes``."""
     length = raw.content_length
     if length is not None and length > limit_bytes:
         raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
-    if not raw.body_exists:
+    if not raw.has_body:
         return b""
     if raw.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
@@ -67,7 +59,7 @@ async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
     if coding is not None and coding.strip().lower() != "chunked":
         raise UnsupportedMedia("Send the body with no Transfer-Encoding but chunked.")
     if "Expect" in raw.headers:
-        await _meet_expectation(raw)
+        _meet_expectation(raw)
     parts: list[bytes] = []
     size = 0
     try:
@@ -84,11 +76,10 @@ async def _read(raw: BaseRequest, limit_bytes: int, due_s: float) -> bytes:
     return b"".join(parts)
 
 
-async def _meet_expectation(raw: BaseRequest) -> None:
+def _meet_expectation(raw: Request) -> None:
     """Tell a client that waits with its body to go on (RFC 9110 §10.1.1)."""
     if raw.headers["Expect"].lower() != "100-continue":
         detail = "The only expectation that is met is 100-continue."
         raise InvalidRequest(detail, header="Expect")
-    if raw.version != HttpVersion10:
-        await raw.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        raw.writer.output_size = 0
+    if raw.message.version != HttpVersion10:
+        raw.connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from servers.web.auth import Role
-    from servers.web.inbound import Request
+    from servers.web.request import Request
     from servers.web.routes import Route
 
 

@@ -15,26 +15,27 @@ from servers.domain.errors import HeadTooLarge, Internal, InvalidRequest, ShopEr
 from servers.web.limits import MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, MAX_HEADERS
 
 if TYPE_CHECKING:
-    from aiohttp.web import BaseRequest
+    from servers.web.request import Request
 
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _BETWEEN = len(": \r\n")
 
 
-def checked_path(raw: BaseRequest, path: str) -> str:
+def checked_path(raw: Request) -> str:
     """Return the path on this server that a request's target names, percent-encoded as it came.
 
-    ``path`` is the target without its query. One in absolute form must name the host that
-    ``Host`` names (RFC 9112 §3.2.2). Raises `InvalidRequest`, `HeadTooLarge`.
+    A target in absolute form must name the host that ``Host`` names (RFC 9112 §3.2.2).
+    Raises `InvalidRequest`, `HeadTooLarge`.
     """
-    if raw.version not in _VERSIONS:
+    message = raw.message
+    if message.version not in _VERSIONS:
         raise InvalidRequest("This server speaks HTTP/1.1 and HTTP/1.0.")
-    size = sum([len(name) + len(value) + _BETWEEN for name, value in raw.raw_headers])
+    size = sum([len(name) + len(value) + _BETWEEN for name, value in message.raw_headers])
     if size > MAX_HEAD_BYTES:
         raise HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
-    if path.startswith("/") and raw.method != "CONNECT":
-        return path
-    scheme, _, rest = path.partition("://")
+    if raw.path.startswith("/") and raw.method != "CONNECT":
+        return raw.path
+    scheme, _, rest = raw.path.partition("://")
     host, slash, local = rest.partition("/")
     if scheme.lower() in {"http", "https"} and host.lower() == raw.headers.get("Host", "").lower():
         return slash + local

@@ -1,9 +1,9 @@
 """One connection from a client: what it may cost, and what it is told when it costs more.
 
-aiohttp parses and answers; here are the limits around that. A head has to come in time and
-stay small, an answer has to be taken, a request is stamped when it arrives, and one that
-comes to a full server is refused before anything is done about it. What a request means is
-not known here.
+aiohttp parses and `Conversation` answers; here are the limits around that. A head has to come
+in time and stay small, an answer has to be taken, a request is stamped when it arrives, and
+one that comes to a full server is refused before anything is done about it. What a request
+means is not known here.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import HttpVersion11, web
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD
 
 # aiohttp's own mark in its queue for what is no request; there is no public one.
 from aiohttp.web_protocol import _ErrInfo
 
 from servers.domain.errors import HeadTooLarge, InvalidRequest, RequestTimeout
-from servers.web.body import BodyBrokeOff
-from servers.web.head import refusal_of
+from servers.web.conversation import Conversation
 from servers.web.limits import HEAD_S, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, STALL_S
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from aiohttp.http import RawRequestMessage
 
@@ -32,18 +30,6 @@ if TYPE_CHECKING:
     from servers.web.app import App
 
 _MAX_UNREAD_HEAD_BYTES = MAX_HEAD_BYTES + MAX_HEAD_LINE_BYTES
-
-
-class Request(web.BaseRequest):
-    """A request that knows when its head had arrived, and whether it came by a spare connection."""
-
-    arrived_s: float
-    spare: bool
-    timer: Callable[[], float]
-
-    def age_s(self) -> float:
-        """Return the seconds since its head had arrived."""
-        return self.timer() - self.arrived_s
 
 
 class Room(Protocol):
@@ -59,38 +45,19 @@ class Room(Protocol):
         """Stop waiting for a head."""
 
 
-class Inbound(web.RequestHandler):
-    """aiohttp's connection within the shop's limits, and with its answer to what is no HTTP."""
+class Inbound(Conversation):
+    """A conversation within the shop's limits."""
 
-    __slots__ = (
-        *("_app", "_arrivals", "_head_bytes", "_in_head", "_no_more", "_payload", "_room"),
-        *("_stalled", "spare"),
-    )
+    __slots__ = ("_arrivals", "_head_bytes", "_in_head", "_no_more", "_room", "_stalled")
 
     def __init__(self, manager: web.Server, app: App, room: Room, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self.spare = False
-        self._app = app
+        super().__init__(manager, app, **options)
         self._room = room
         self._arrivals: deque[float] = deque()
         self._in_head = False
         self._head_bytes = 0
         self._no_more = False
-        self._payload: StreamReader = EMPTY_PAYLOAD
         self._stalled: asyncio.TimerHandle | None = None
-
-    def begins(self, payload: StreamReader) -> float:
-        """Take note of the request that is begun now, with its body.
-
-        Returns when it had arrived, on the application's timer.
-        """
-        self._payload = payload
-        if self._no_more and not self._messages:
-            self._close = True  # This one is the last.
-        if not self._arrivals:
-            return self._app.timer()
-        self._app.waiting -= 1
-        return self._arrivals.popleft()
 
     # What the transport calls
 
@@ -126,11 +93,11 @@ class Inbound(web.RequestHandler):
             self._note_arrival()
         if idle and self._messages:
             # So that aiohttp does not take it for idle while it waits for its turn.
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            self._still_alive()
             self._app.turns.begin(self._wake)
         elif idle and self._request_count - known >= self._max_msg_queue_size:
             # The parser stops at so many, and all of them were refused: there may be more.
-            self._loop.call_soon(self._read_on)
+            self._loop.call_soon(self._read_more)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's type, not aiohttp's
         """Answer what came before the client ended its side, and then close.
@@ -143,10 +110,10 @@ class Inbound(web.RequestHandler):
             self._refuse_head(InvalidRequest("The request broke off in its head."))
         elif self._idle():
             return None
-        for payload in (self._payload, *[payload for _, payload in self._messages]):
-            if not payload.is_eof():
-                payload.set_exception(BodyBrokeOff("the body broke off"))
-                payload.feed_eof()
+        for content in (self._content, *[content for _, content in self._messages]):
+            if not content.is_eof():
+                content.set_exception(web.RequestPayloadError("the body broke off"))
+                content.feed_eof()
         self._no_more = True
         self._close = not self._messages  # Else the last of them is not begun yet.
         return True
@@ -161,20 +128,16 @@ class Inbound(web.RequestHandler):
         self._taken_again()
         super().resume_writing()
 
-    # What aiohttp calls
+    # What the conversation calls
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer problem+json where no application was asked; the connection closes."""
-        del message  # aiohttp's text repeats what the client sent.
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was begun already")
-        return self._app.refuse(cast("Request", request), refusal_of(status, exc))
+    def _begun(self) -> float:
+        """Take note that a request is begun; return when it had arrived, on the timer."""
+        if self._no_more and not self._messages:
+            self._close = True  # This one is the last.
+        if not self._arrivals:
+            return self.timer()
+        self._app.waiting -= 1
+        return self._arrivals.popleft()
 
     # Heads
 
@@ -207,12 +170,12 @@ class Inbound(web.RequestHandler):
     def _refuse_head(self, error: ShopError) -> None:
         """Let aiohttp answer an error in the place of a request, and close."""
         self._head_came()
-        self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
+        self._refuse(error)
         self._note_arrival()
         self._wake()
 
     def _note_arrival(self) -> None:
-        self._arrivals.append(self._app.timer())
+        self._arrivals.append(self.timer())
         self._app.waiting += 1
 
     def _idle(self) -> bool:
@@ -227,7 +190,7 @@ class Inbound(web.RequestHandler):
         if self._messages:
             waiter.set_result(None)
 
-    def _read_on(self) -> None:
+    def _read_more(self) -> None:
         """Read what was not read because there was so much of it."""
         if self.transport is None:
             return
@@ -252,12 +215,12 @@ class Inbound(web.RequestHandler):
         Requests with a body, and whatever else is not plain, go the ordinary way and are
         refused there: only the parser knows where they end.
         """
-        while self._messages and self._refuse(*self._messages[0]):
+        while self._messages and self._shed(*self._messages[0]):
             self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
 
-    def _refuse(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
+    def _shed(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
         """Answer a request of one head and nothing else; return whether it was one."""
         if (
             isinstance(message, _ErrInfo)
@@ -273,7 +236,7 @@ class Inbound(web.RequestHandler):
         if refusal is None:
             return False
         self.transport.write(refusal)
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._still_alive()
         if self.spare or message.should_close:
             self.force_close()
         return True

@@ -16,7 +16,7 @@ from servers.web.limits import MAX_CLIENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohttp.web import BaseRequest
+    from servers.web.request import Request
 
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -53,10 +53,10 @@ class ClientRates:
         """Return how many clients are known."""
         return len(self._full_at_s)
 
-    def admit(self, raw: BaseRequest) -> bool:
+    def admit(self, raw: Request) -> bool:
         """Count a request, and return whether its client may make it now."""
         forwarded = raw.headers.getall("X-Forwarded-For", ()) if self._proxies else ()
-        return self.take(self._proxies.client(raw.remote or "", forwarded))
+        return self.take(self._proxies.client(raw.remote, forwarded))
 
     def take(self, client: str) -> bool:
         """Take one request out of a client's bucket; False where it is empty."""

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from servers.web.inbound import Inbound, Request
+from servers.web.inbound import Inbound
 from servers.web.limits import (
     DRAIN_S,
     HEAD_S,
     IDLE_CONNECTION_S,
-    LINGER_S,
     MAX_CONNECTIONS,
     MAX_HEAD_LINE_BYTES,
     MAX_HEADERS,
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
 
-    from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.http import RawRequestMessage
-    from aiohttp.streams import StreamReader
-
     from servers.web.app import App
 
 _BACKLOG = 1024
@@ -40,7 +35,7 @@ class ShopServer(web.Server):
     """aiohttp's low-level server whose connections answer through an `App`."""
 
     def __init__(self, app: App, *, max_connections: int = MAX_CONNECTIONS, **options: Any) -> None:
-        # Of requests it gets only those that `_make_request` has made.
+        # It is never called by aiohttp: `Conversation` calls the application itself.
         super().__init__(cast("Any", app), access_log=None, **options)
         self._app = app
         self.room = ConnectionRoom(max_connections, lambda: len(self._connections))
@@ -57,25 +52,8 @@ class ShopServer(web.Server):
             max_line_size=MAX_HEAD_LINE_BYTES,
             max_field_size=MAX_HEAD_LINE_BYTES,
             max_headers=MAX_HEADERS,
-            lingering_time=LINGER_S,
             auto_decompress=False,
         )
-
-    def _make_request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> Request:
-        """Make a request that knows when and how it came."""
-        connection = cast("Inbound", protocol)
-        request = Request(message, payload, protocol, writer, task, self._loop)
-        request.timer = self._app.timer
-        request.arrived_s = connection.begins(payload)
-        request.spare = connection.spare
-        return request
 
 
 @contextlib.asynccontextmanager
