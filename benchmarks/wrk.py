@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     from benchmarks.load import Request
 
+# Requests are made before the load begins: making them costs the generator a tenth of its work.
 _SCRIPT = """
-local paths, turn = {}, 0
-for path in io.lines(os.getenv("BENCH_PATHS")) do paths[#paths + 1] = path end
+local made, turn = {}, 0
+function init(args)
+  for path in io.lines(os.getenv("BENCH_PATHS")) do
+    made[#made + 1] = wrk.format(os.getenv("BENCH_METHOD"), path)
+  end
+end
 function request()
-  turn = turn % #paths + 1
-  return wrk.format(os.getenv("BENCH_METHOD"), paths[turn])
+  turn = turn % #made + 1
+  return made[turn]
 end
 function done(summary, latency, requests)
   io.write(string.format(
