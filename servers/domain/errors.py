@@ -12,7 +12,8 @@ and which exit code of the command line go with it. HTTP itself lives in
     │   ├── UriTooLong        uri_too_long            414  exit 8
     │   ├── UnsupportedMedia  unsupported_media_type  415  exit 8
     │   ├── VersionRequired   version_required        428  exit 8
-    │   └── HeadTooLarge      head_too_large          431  exit 8
+    │   ├── HeadTooLarge      head_too_large          431  exit 8
+    │   └── VersionOfHttp     http_version            505  exit 8
     ├── AccessRefused
     │   ├── Unauthorized      unauthorized            401  exit 4
     │   └── Forbidden         forbidden               403  exit 4
@@ -103,6 +104,12 @@ class HeadTooLarge(InvalidRequest):
     """The request line or the headers are longer than a server takes."""
 
     code, status, title = "head_too_large", 431, "Head too large"
+
+
+class VersionOfHttp(InvalidRequest):
+    """The request is one of another HTTP than this server speaks."""
+
+    code, status, title = "http_version", 505, "HTTP version not supported"
 
 
 class AccessRefused(ShopError):

@@ -18,7 +18,7 @@ from servers.web.limits import MAX_BODY_BYTES
 from servers.web.routes import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from servers.frontend.backends import CatalogBackend, OrderBackend, Passage
     from servers.web.call import Call
@@ -130,8 +130,8 @@ class FrontendHandlers:
         """Answer one book, or 304 where the customer has its present version."""
         book_id: int = call.path["book_id"]
         found = await self._catalog.info(book_id, call.request_id, call.deadline_s)
-        given = call.raw.headers.get("If-None-Match")
-        if given is not None and found.status == 200 and _matches(given, found.headers["ETag"]):
+        given = call.raw.headers.getall("If-None-Match", ())
+        if given and found.status == 200 and _matches(given, found.headers["ETag"]):
             return empty_answer(304, {"ETag": found.headers["ETag"]})
         return found
 
@@ -183,7 +183,7 @@ def _staff(method: str, path: str, handler: Handler, summary: str) -> Route:
     return Route(method, path, handler, summary, roles=STAFF, raw_body_bytes=MAX_BODY_BYTES)
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
+def _matches(if_none_match: Sequence[str], etag: str) -> bool:
     """Compare weakly, as ``If-None-Match`` asks for (RFC 9110 §13.1.2)."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    tags = [tag.strip().removeprefix("W/") for tag in ",".join(if_none_match).split(",")]
     return "*" in tags or etag in tags

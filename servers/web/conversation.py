@@ -137,13 +137,6 @@ class Conversation(web.RequestHandler):
 
     def _go_on(self) -> None:
         """Be ready for the next request."""
-        if self._upgraded and not self._messages:
-            # No protocol is changed to; what came behind the wish for it was not parsed yet.
-            self._upgraded = False
-            tail, self._message_tail = self._message_tail, b""
-            if self._parser is not None:
-                self._parser.set_upgraded(False)
-                self.data_received(tail)
         self._still_alive()
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(

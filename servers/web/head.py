@@ -6,12 +6,21 @@ of our errors its own are.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
-from servers.domain.errors import HeadTooLarge, Internal, InvalidRequest, ShopError, UriTooLong
+from servers.domain.errors import (
+    HeadTooLarge,
+    Internal,
+    InvalidRequest,
+    ShopError,
+    UriTooLong,
+    VersionOfHttp,
+)
 from servers.web.limits import MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, MAX_HEADERS
 
 if TYPE_CHECKING:
@@ -19,27 +28,37 @@ if TYPE_CHECKING:
 
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _BETWEEN = len(": \r\n")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+"""A name or an address, and a port (RFC 3986 §3.2.2); it may be empty."""
 
 
 def checked_path(raw: Request) -> str:
     """Return the path on this server that a request's target names, percent-encoded as it came.
 
-    A target in absolute form must name the host that ``Host`` names (RFC 9112 §3.2.2).
-    Raises `InvalidRequest`, `HeadTooLarge`.
+    ``Host`` must be a host, and a target in absolute form must name the same (RFC 9112 §3.2).
+    Raises `InvalidRequest`, `HeadTooLarge`, `VersionOfHttp`.
     """
     message = raw.message
     if message.version not in _VERSIONS:
-        raise InvalidRequest("This server speaks HTTP/1.1 and HTTP/1.0.")
+        raise VersionOfHttp("This server speaks HTTP/1.1 and HTTP/1.0.")
     size = sum([len(name) + len(value) + _BETWEEN for name, value in message.raw_headers])
     if size > MAX_HEAD_BYTES:
         raise HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
+    host = raw.headers.get("Host", "")
+    if not _is_host(host):
+        raise InvalidRequest("The header Host must name a host.", header="Host")
     if raw.path.startswith("/") and raw.method != "CONNECT":
         return raw.path
     scheme, _, rest = raw.path.partition("://")
-    host, slash, local = rest.partition("/")
-    if scheme.lower() in {"http", "https"} and host.lower() == raw.headers.get("Host", "").lower():
+    named, slash, local = rest.partition("/")
+    if scheme.lower() in {"http", "https"} and named.lower() == host.lower():
         return slash + local
     raise InvalidRequest("The request must name a path on this server.")
+
+
+@lru_cache(maxsize=64)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def refusal_of(status: int, exc: BaseException | None) -> ShopError:

@@ -40,7 +40,8 @@ def response_of(
     client wants it to and ``close`` does not forbid it. The version is ours, not the
     client's (RFC 9110 §6.2).
     """
-    keep_alive = to is not None and not to.should_close and not close
+    # What follows a wish for another protocol the parser may have dropped.
+    keep_alive = to is not None and not (to.should_close or to.upgrade or close)
     body = bytes(answer.body)
     lines = [_status_line(answer.status), f"X-Request-Id: {request_id}\r\nServer: bookstore\r\n"]
     for name, value in answer.headers.items():

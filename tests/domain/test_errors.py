@@ -38,6 +38,7 @@ STATUS_AND_EXIT = {
     "request_timeout": (408, 9),
     "rate_limited": (429, 9),
     "head_too_large": (431, 8),
+    "http_version": (505, 8),
     "internal": (500, 1),
     "ledger_behind": (409, 9),
     "unavailable": (503, 9),

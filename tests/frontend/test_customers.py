@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.domain.sale import order_id_of_key
+from tests.support.raw import http_request, send_raw
 
 if TYPE_CHECKING:
     from tests.support.services import Web
@@ -56,6 +57,14 @@ async def test_info_of_what_is_known(web: Web, given: str, status: int) -> None:
     assert said.status == status
     assert bool(said.body) == (status == 200)
     assert said.headers["ETag"] == '"1"'
+
+
+async def test_what_is_known_may_stand_on_two_lines(web: Web) -> None:
+    """Tags on several lines are one list, as in any header that holds a list."""
+    book_id = await web.add_book()
+    lines = ['If-None-Match: "9"', 'If-None-Match: "1"']
+    raw = http_request("GET", f"/info/{book_id}", lines)
+    assert (await asyncio.to_thread(send_raw, web.urls["frontend"], raw)).status == 304
 
 
 async def test_a_changed_book_is_not_304(web: Web) -> None:

@@ -140,8 +140,6 @@ def http() -> Iterator[Case]:
     for name, raw in {
         "no HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         "nonsense": b"hello\r\n\r\n",
-        "HTTP/0.9": b"GET /info/{book}\r\n\r\n",
-        "HTTP/2.0": b"GET /info/{book} HTTP/2.0\r\n" + host + b"\r\n",
         "HTTP/3": b"GET /info/{book} HTTP/3\r\n" + host + b"\r\n",
         "HTTP/1.x": b"GET /info/{book} HTTP/1.x\r\n" + host + b"\r\n",
         "a method with a slash": b"G/T /info/{book} HTTP/1.1\r\n" + host + b"\r\n",
@@ -160,6 +158,11 @@ def http() -> Iterator[Case]:
         "a length in other digits": post + b"Content-Length: \xd9\xa2\r\n\r\n{}",
         "two hosts": line + host + host + b"\r\n",
         "no host": line + b"\r\n",
+        "a host with a blank": line + b"Host: sh op\r\n\r\n",
+        "a host with a path": line + b"Host: shop/info\r\n\r\n",
+        "a host with a name in it": line + b"Host: staff@shop\r\n\r\n",
+        "a host with a port in words": line + b"Host: shop:http\r\n\r\n",
+        "a host in bytes": line + b"Host: sh\xffp\r\n\r\n",
         "a shop elsewhere": b"GET http://elsewhere.example/info/{book} HTTP/1.1\r\n"
         + host
         + b"\r\n",
@@ -174,6 +177,11 @@ def http() -> Iterator[Case]:
         "a deadline in a year": line + host + b"X-Deadline-Ms: 99999999\r\n\r\n",
     }.items():
         yield Case(name, raw, 400, "invalid_request")
+    for name, raw in {
+        "HTTP/0.9": b"GET /info/{book}\r\n\r\n",
+        "HTTP/2.0": b"GET /info/{book} HTTP/2.0\r\n" + host + b"\r\n",
+    }.items():
+        yield Case(name, raw, 505, "http_version")
     yield Case("a long path", http_request("GET", f"/{LONG}"), 414, "uri_too_long")
     yield Case("a long query", http_request("GET", f"/topics?{LONG}"), 414, "uri_too_long")
     long_header = http_request("GET", "/info/{book}", [f"X-Thing: {LONG}"])

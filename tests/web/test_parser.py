@@ -46,7 +46,7 @@ LONG = b"x" * 9000
     ("data", "code"),
     [
         (request(b"GET /show HTTP/9.9", b"Host: shop"), "invalid_request"),
-        (request(b"GET /show", b"Host: shop"), "invalid_request"),
+        (request(b"GET /show", b"Host: shop"), "http_version"),
         (request(b"G\x00T /show HTTP/1.1", b"Host: shop"), "invalid_request"),
         (request(b"GET /show HTTP/1.1", b"No colon"), "invalid_request"),
         (request(b"GET /show HTTP/1.1", b"Host : shop"), "invalid_request"),

@@ -22,6 +22,7 @@ from servers.domain.errors import (
     Unauthorized,
     UnsupportedMedia,
     UriTooLong,
+    VersionOfHttp,
     VersionRequired,
 )
 from servers.domain.limits import MAX_ID
@@ -63,6 +64,7 @@ def _of_any_route(route: Route) -> Iterator[ShopError]:
     yield UriTooLong(f"The request line may have {MAX_HEAD_LINE_BYTES} bytes at most.")
     yield HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
     yield RequestTimeout("The head of the request did not arrive in time.")
+    yield VersionOfHttp("This server speaks HTTP/1.1 and HTTP/1.0.")
     yield Internal("The shop made a mistake. Report it with the request id in X-Request-Id.")
     if not route.health:
         yield RateLimited("You ask too often; try again in a second.")

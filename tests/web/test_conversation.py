@@ -1,0 +1,71 @@
+"""Several requests over one connection: each answered in turn, whatever it wished for besides."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.customers import until
+from tests.web.conftest import line_to
+
+if TYPE_CHECKING:
+    from tests.support.services import Web
+    from tests.web.conftest import Echo, Log
+
+GET = b"GET /show HTTP/1.1\r\nHost: shop\r\n"
+POST = b"POST /body HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+async def said_to(web: Web, *parts: bytes) -> list[int]:
+    """Send these, with a pause between them, and return the statuses until the connection ends."""
+    async with line_to(web) as line:
+        for part in parts:
+            line.send(part)
+            await asyncio.sleep(0.02)
+        whole = await line.closed()
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", whole)]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        GET + H2C + b"\r\n",
+        GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        POST + H2C + b'Content-Length: 11\r\n\r\n{"count":1}',
+    ],
+    ids=["HTTP/2", "a web socket", "HTTP/2 with a body"],
+)
+@pytest.mark.parametrize("behind", [b"", GET + b"\r\n", b"PRI * HTTP/2.0\r\n\r\n"])
+async def test_another_protocol_is_not_changed_to(
+    web: Web, echo: Echo, wish: bytes, behind: bytes
+) -> None:
+    """A wish for another protocol is overlooked; the end is announced, so nothing is awaited."""
+    async with line_to(web) as line:
+        line.send(wish + behind)
+        said = await line.answer()
+        assert (said.status, said.headers["Connection"]) == (200, "close")
+        assert await line.closed() == b""
+    assert echo.handled == 1
+
+
+async def test_an_old_client_may_stay(web: Web) -> None:
+    """HTTP/1.0 keeps a connection where it asks for that, and only there; the version is ours."""
+    old = b"GET /show HTTP/1.0\r\nHost: shop\r\n"
+    kept = old + b"Connection: keep-alive\r\n\r\n"
+    assert await said_to(web, kept, kept, old + b"\r\n") == [200] * 3
+
+
+@pytest.mark.parametrize("part", [b"", b'{"co'], ids=["before it", "within it"])
+async def test_a_client_gone_in_its_body(web: Web, log: Log, part: bytes) -> None:
+    """Nobody is there to be answered; that is no bug, and the server goes on."""
+    async with line_to(web) as line:
+        line.send(POST + b"Content-Length: 11\r\n\r\n" + part)
+        await asyncio.sleep(0.02)
+        line.reset()
+    await until(lambda: bool(log.lines()))
+    assert [each["status"] for each in log.lines()] == [400]
+    assert (await web.ask("GET", "/show")).status == 200
