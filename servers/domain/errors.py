@@ -287,14 +287,8 @@ BY_CODE: Mapping[str, type[ShopError]] = {error.code: error for error in leaves(
 
 def problem_of(error: ShopError) -> dict[str, object]:
     """Return the problem object of an error (RFC 9457 §3.1) as JSON values."""
-    return {
-        "type": f"/problems/{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        **error.members,
-    }
+    kind = {"type": f"/problems/{error.code}", "title": error.title, "status": error.status}
+    return {**kind, "detail": error.detail, "code": error.code, **error.members}
 
 
 def error_of(problem: Mapping[str, object]) -> ShopError:
