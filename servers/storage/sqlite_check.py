@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import apsw
@@ -91,7 +92,7 @@ def _schema(connection: apsw.Connection, migrations: list[Migration]) -> tuple[i
         rest = pending(migrations, applied)
     except MigrationError as error:
         return len(applied), [str(error)]
-    wanted = _made_by(migrations[: len(migrations) - len(rest)])
+    wanted = _made_by(*migrations[: len(migrations) - len(rest)])
     found = _objects(connection)
     problems = [f"its {kind} {name} is missing or altered" for kind, name, _ in wanted - found]
     strange = {each[:2] for each in found} - {each[:2] for each in wanted}
@@ -99,7 +100,8 @@ def _schema(connection: apsw.Connection, migrations: list[Migration]) -> tuple[i
     return len(applied), sorted(problems)
 
 
-def _made_by(migrations: list[Migration]) -> set[tuple[str, str, str]]:
+@lru_cache(maxsize=8)
+def _made_by(*migrations: Migration) -> frozenset[tuple[str, str, str]]:
     """Return the objects that these migrations make in an empty database."""
     with closing(apsw.Connection(":memory:")) as empty:
         add_functions(empty)
@@ -108,9 +110,9 @@ def _made_by(migrations: list[Migration]) -> set[tuple[str, str, str]]:
         return _objects(empty)
 
 
-def _objects(connection: apsw.Connection) -> set[tuple[str, str, str]]:
+def _objects(connection: apsw.Connection) -> frozenset[tuple[str, str, str]]:
     rows = connection.execute(_OBJECTS).fetchall()
-    return {(str(kind), str(name), str(sql)) for kind, name, sql in rows}
+    return frozenset((str(kind), str(name), str(sql)) for kind, name, sql in rows)
 
 
 def must_be_whole(found: Examined, path: Path) -> None:

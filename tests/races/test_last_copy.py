@@ -27,17 +27,18 @@ async def test_one_copy_is_sold_once(shop: Shop, customer: Customer) -> None:
 
 
 async def test_a_hundred_copies_are_sold_a_hundred_times(shop: Shop, customer: Customer) -> None:
-    """Fifty times 64 buyers who each try four times for 100 copies: exactly 100 are sold."""
+    """64 buyers who each try four times for 100 copies, again and again: exactly 100 are sold."""
 
     async def buyer(book_id: int) -> list[Reply]:
         return [await customer.purchase(book_id) for _ in range(4)]
 
-    for _ in range(ROUNDS):
+    rounds = max(50, ROUNDS // 5)
+    for _ in range(rounds):
         book_id = await asyncio.to_thread(shop.add_book, 100)
         tries = await asyncio.gather(*[buyer(book_id) for _ in range(BUYERS)])
         answers = [answer for each in tries for answer in each]
         await asyncio.to_thread(_all_agree, shop, book_id, 100, answers)
-    note("race: 256 purchases, 100 copies", faults=ROUNDS, purchases=ROUNDS * BUYERS * 4)
+    note("race: 256 purchases, 100 copies", faults=rounds, purchases=rounds * BUYERS * 4)
 
 
 async def test_several_copies_at_once_are_all_or_nothing(shop: Shop, customer: Customer) -> None:

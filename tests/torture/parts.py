@@ -40,16 +40,16 @@ class Part:
 
 
 PARTS = (
-    Part("simulation", ("tests/simulation",), 0.38, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
-    Part("planted bugs", ("tests/mutants",), 0.05, others={"MUTANTS": "all"}, once=True),
+    Part("simulation", ("tests/simulation",), 0.41, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
+    Part("planted bugs", ("tests/mutants",), 0.04, others={"MUTANTS": "all"}, once=True),
     Part(
         "kill -9, SIGTERM",
         ("tests/faults/test_kills.py", "tests/faults/test_stopping.py"),
-        0.11,
+        0.10,
         seed="FAULT_SEED",
     ),
-    Part("crash points", ("tests/faults/test_crash_points.py",), 0.04, {"FAULT_ROUNDS": 10}),
-    Part("networks", ("tests/faults/test_networks.py",), 0.05, {"FAULT_STORM_S": 10}, "FAULT_SEED"),
+    Part("crash points", ("tests/faults/test_crash_points.py",), 0.03, {"FAULT_ROUNDS": 10}),
+    Part("networks", ("tests/faults/test_networks.py",), 0.04, {"FAULT_STORM_S": 10}, "FAULT_SEED"),
     Part(
         "broken disks",
         ("tests/faults/test_disk_errors.py", "tests/faults/test_full_disks.py"),
@@ -64,10 +64,10 @@ PARTS = (
         {"FAULT_LOSSY_S": 10},
         "FAULT_SEED",
     ),
-    Part("frozen servers", ("tests/faults/test_frozen.py",), 0.03, {"FAULT_FROZEN_S": 30}),
-    Part("races", ("tests/races",), 0.14, {"RACE_ROUNDS": 250}),
-    Part("disks", ("tests/disks", "tests/storage"), 0.09, {"BOOKSTORE_POWER_CUTS": 20_000}),
-    Part("properties", ("tests/stateful",), 0.03, {"STATEFUL_STEPS": 50_000}),
+    Part("frozen servers", ("tests/faults/test_frozen.py",), 0.02, {"FAULT_FROZEN_S": 30}),
+    Part("races", ("tests/races",), 0.12, {"RACE_ROUNDS": 1000}),
+    Part("disks", ("tests/disks", "tests/storage"), 0.15, {"BOOKSTORE_POWER_CUTS": 25_000}),
+    Part("properties", ("tests/stateful",), 0.02, {"STATEFUL_STEPS": 50_000}),
     Part("generated input", ("tests/fuzz",), 0.01, {"FUZZ": 20}),
     Part("checker", ("tests/checker",), 0.01, {"CHECKED_OPERATIONS": 1_000_000}),
     Part("every interleaving", ("tests/model",), 0.01, others={"MODEL_DEEP": "1"}, once=True),
