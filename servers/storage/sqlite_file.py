@@ -135,6 +135,9 @@ class DatabaseFile:
         # A "name" that is no column is an error and not a text, as everywhere else.
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+        # Else a statement is compiled anew whenever a value in its WHERE is another one, for
+        # which the best way might be another. Ours have one good way each.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         return connection
 
     def _assert_durable(self, connection: apsw.Connection) -> None:
