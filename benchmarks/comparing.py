@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,13 @@ def _measure(load: Load, seconds: float) -> Measured:
     run = wrk.run_load if wrk.installed() and not load.own else own.run_load
     shop = load.processes if isinstance(load.processes, Shop) else None
     before_s, before = load.processes.cpu_s(), shop.decisions() if shop is not None else 0
-    result = run(load.processes.port, load.requests, clients=load.clients, seconds=seconds)
+    with ThreadPoolExecutor(1) as meanwhile:
+        if load.beside is not None:
+            beside = load.beside
+            meanwhile.submit(
+                run, beside.processes.port, beside.requests, clients=beside.clients, seconds=seconds
+            )
+        result = run(load.processes.port, load.requests, clients=load.clients, seconds=seconds)
     cpu_s = load.processes.cpu_s() - before_s
     if not result.answers:
         sys.exit(f"{load.name}: no answer in {seconds} s")

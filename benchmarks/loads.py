@@ -37,7 +37,8 @@ class Load:
     """One load: where it goes, what it asks, how many clients ask, and what they must get.
 
     ``refused`` says whether every answer must be a refusal, or none; None: either. ``own``
-    asks for the generator that is written here even where there is another.
+    asks for the generator that is written here even where there is another. ``beside`` is
+    another load that runs meanwhile and is not measured.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Load:
     clients: int = CLIENTS
     refused: bool | None = False
     own: bool = False
+    beside: Load | None = None
 
 
 def few(bare: Processes, shop: Shop, books: int) -> list[Load]:
@@ -104,15 +106,20 @@ def _searches(shop: Shop, books: int) -> list[Load]:
     ]
     drafts = list(made_up_books(_SAMPLE, _TOPICS, 0))
     words = [chance.choice(draft.title.split()[2:]).lower() for draft in drafts]
+    by_words = [Request("GET", f"/books?q={word}&limit={_PAGE}") for word in words]
+    health = [Request("GET", "/livez")]  # It waits for nothing but the catalog's event loop.
     return [
         Load("search", shop, topics),
         Load("search, first page", shop, [_page(POPULAR_TOPIC)]),
         Load("search, deep page", shop, deep),
+        Load("text search, 1 client", shop, by_words, clients=1),
+        Load("livez", shop.inner, health, clients=1),
         Load(
-            "text search, 1 client",
-            shop,
-            [Request("GET", f"/books?q={word}&limit={_PAGE}") for word in words],
+            "livez beside text searches",
+            shop.inner,
+            health,
             clients=1,
+            beside=Load("text searches", shop, by_words, clients=4),
         ),
     ]
 

@@ -40,6 +40,8 @@ class Shop(Processes):
         note = json.loads((folder / "shop.json").read_text())
         self.servers = {name: note[name]["pid"] for name in ("frontend", "order", "catalog")}
         super().__init__(_port(urls["frontend"]), list(self.servers.values()))
+        self.inner = Processes(_port(urls["catalog"]), [self.servers["catalog"]])
+        """Its catalog, asked directly."""
         self._folder = folder
         self._frontend = HTTPConnection("127.0.0.1", self.port)
         self._catalog = HTTPConnection("127.0.0.1", _port(urls["catalog"]))

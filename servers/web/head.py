@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion10, HttpVersion11
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, LineTooLong
 
 from servers.domain.errors import (
     HeadTooLarge,
@@ -72,6 +72,8 @@ def refusal_of(status: int, exc: BaseException | None) -> ShopError:
         return HeadTooLarge(f"A header may have {MAX_HEAD_LINE_BYTES} bytes at most.")
     if isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc):
         return HeadTooLarge(f"A request may have {MAX_HEADERS} headers at most.")
+    if isinstance(exc, BadHttpMethod):
+        return InvalidRequest("This begins with no method of HTTP/1.1 that this server knows.")
     if status == 400:
         return InvalidRequest("This is not well-formed HTTP/1.1.")
     return Internal("The shop made a mistake.")
