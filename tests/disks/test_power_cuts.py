@@ -97,6 +97,7 @@ async def wrong_after_cuts(day: Day, folder: Path, states: int) -> list[str]:
         wrong += [f"cut {number} at {moment}: {each}" for each in found]
         for path in home.iterdir():
             path.unlink()
+        del day.recording.changes[day.ended :]  # Of the services that looked, not of the day.
     return wrong
 
 
