@@ -72,8 +72,10 @@ def refusal_of(status: int, exc: BaseException | None) -> ShopError:
         return HeadTooLarge(f"A header may have {MAX_HEAD_LINE_BYTES} bytes at most.")
     if isinstance(exc, BadHttpMessage) and "Too many headers" in str(exc):
         return HeadTooLarge(f"A request may have {MAX_HEADERS} headers at most.")
-    if isinstance(exc, BadHttpMethod):
-        return InvalidRequest("This begins with no method of HTTP/1.1 that this server knows.")
     if status == 400:
-        return InvalidRequest("This is not well-formed HTTP/1.1.")
+        if isinstance(exc, BadHttpMethod):
+            what = "This begins with no method of HTTP/1.1 that this server knows."
+        else:
+            what = "This is not well-formed HTTP/1.1."
+        return InvalidRequest(what)
     return Internal("The shop made a mistake.")
