@@ -108,7 +108,7 @@ def _open(
     at: Urls | None
     if catalog_url is not None and order_url is not None:
         at = backoffice.Urls(catalog_url, order_url)
-    elif session.option("url"):
+    elif session.typed("url") or (session.option("url") and not session.typed("data")):
         raise click.UsageError(
             "An audit asks the catalog and the order server, not the frontend: name the shop's "
             "folder with --data, or --catalog-url and --order-url."

@@ -78,6 +78,11 @@ class Answer:
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
+    def replayed(self) -> bool:
+        """Whether this is what an earlier request under the same key was answered."""
+        return self.headers.get("idempotency-replayed") == "true"
+
+    @property
     def pending(self) -> bool:
         """Whether the server has begun, and is not done."""
         return self.status == HTTPStatus.ACCEPTED

@@ -174,7 +174,8 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
             tell(json.dumps(problem_of(error)))
             continue
         label = _coloured(session, "Error:")
-        tell(f"{label} {visible(error.detail)}")
+        # `_coloured` has seen to it that there are colours only where they are wanted.
+        tell(f"{label} {visible(error.detail)}", color=True)
         for line in _below(error):
             tell(visible(line))
     return errors[0].exit_code
@@ -211,7 +212,9 @@ def _show_usage(error: click.ClickException) -> None:
     if context is not None:
         tell(context.get_usage())
         tell(f"Try '{context.command_path} --help' for help.\n")
-    tell(f"Error: {visible(error.format_message())}")
+    # A choice that is missing is told on several lines.
+    for number, line in enumerate(error.format_message().splitlines()):
+        tell(f"{'' if number else 'Error: '}{visible(line.expandtabs(4))}")
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,18 @@ def serve(session: Session, /, server: str, file: Path | None, **options: object
 @pass_session
 def status(session: Session) -> int:
     """Say of each server whether it is live and ready; exit 9 if one is not."""
-    rows = [_probed(session, name, url, pid) for name, url, pid in _servers(session)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    # All at once: they share the time that there is.
+    with ThreadPoolExecutor(len(SERVERS)) as probes:
+        rows = list(probes.map(lambda server: _probed(session, *server), _servers(session)))
     session.output.rows(STATUS, rows)
     idle = [str(row["server"]) for row in rows if not row["ready"]]
     if idle:
-        session.say(f"Not ready: {', '.join(idle)}. Start the shop with `bookstore up`.")
+        advice = "`bookstore doctor` says more."
+        if not any(row["live"] for row in rows):
+            advice = "Start the shop with `bookstore up`, or see what `bookstore doctor` says."
+        session.say(f"Not ready: {', '.join(idle)}. {advice}")
     return UNREACHABLE if idle else 0
 
 
@@ -156,10 +164,13 @@ def _servers(session: Session) -> list[tuple[str, str, int | None]]:
 
 def _probed(session: Session, server: str, url: str, pid: int | None) -> dict[str, object]:
     timeout_s = min(session.timeout_s, PROBE_TIMEOUT_S)
-    live, live_detail = asked(url, "/livez", timeout_s, session.trust)
-    ready, detail = (
-        asked(url, "/readyz", timeout_s, session.trust) if live else (False, live_detail)
-    )
+    began_s = time.monotonic()
+    live, ready, detail = False, False, "the shop in this folder is not open"
+    if not session.closed:
+        live, detail = asked(url, "/livez", timeout_s, session.trust)
+    if live:
+        left_s = max(timeout_s - (time.monotonic() - began_s), 0.01)
+        ready, detail = asked(url, "/readyz", left_s, session.trust)
     return {
         "server": server,
         "url": url,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servers.domain.errors import InvalidRequest, Unauthorized
+from servers.domain.errors import InvalidRequest, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from bookstore_cli.client import Client
@@ -71,12 +71,27 @@ class Session:
     @cached_property
     def folder(self) -> Path:
         """The shop's folder: databases, tokens and ``shop.json``."""
-        named = self.option("data")
+        named = self.option("data") or self._configured_data()
         if named:
             return Path(named)
         import platformdirs
 
         return Path(platformdirs.user_data_dir("bookstore"))
+
+    def _configured_data(self) -> str | None:
+        """Return the folder that the file of settings names, for the servers as for this."""
+        path = os.environ.get("BOOKSTORE_CONFIG")
+        if not path:
+            return None
+        import tomllib
+
+        try:
+            named = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("data")
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(
+                f"The settings in {path}, which BOOKSTORE_CONFIG names, cannot be read ({error})."
+            ) from error
+        return named if isinstance(named, str) else None
 
     @cached_property
     def shop(self) -> dict[str, Any]:
@@ -105,14 +120,35 @@ class Session:
         return self._named_url[0]
 
     @cached_property
+    def closed(self) -> bool:
+        """Whether the shop that is meant lies in the folder and does not run."""
+        from bookstore_cli.locks import is_closed
+
+        return not self.option("url") and is_closed(self.folder, self.shop)
+
+    @cached_property
     def _named_url(self) -> tuple[str, str]:
-        """The frontend's URL, and where it came from."""
+        """The frontend's URL, and where it came from. Raises `Unavailable` for a closed shop.
+
+        Whoever listens at the usual address then is another shop, or none: it must get neither
+        a purchase nor a token.
+        """
         if self.option("url"):
             return str(self.option("url")), ""
+        if self.closed:
+            raise Unavailable(self.closed_detail)
         frontend = self.shop.get("frontend")
         if isinstance(frontend, dict) and isinstance(frontend.get("url"), str):
             return frontend["url"], f" (named in {self.folder / SHOP_FILE})"
         return DEFAULT_URL, ""
+
+    @property
+    def closed_detail(self) -> str:
+        """What is said of a closed shop."""
+        return (
+            f"The shop in {self.folder} is not open. Start it with `bookstore up`, or name where "
+            "another one is with --url or --data."
+        )
 
     @cached_property
     def trust(self) -> Trust:

@@ -145,7 +145,7 @@ def buy(
     idempotency key and made once. If its outcome is still unknown when the time is over
     (exit 10), the key is printed; repeat the command with it.
     """
-    key = key or uuid.uuid4().hex
+    known, key = key is not None, key or uuid.uuid4().hex
     wishes = {"quantity": quantity, "version": version, "max_price": max_price}
     named = {name: value for name, value in wishes.items() if value is not None}
     again = _command_again(session, book_id, named, key)
@@ -159,7 +159,7 @@ def buy(
     confirmed = f"Order {answer.value.get('id')} was confirmed; nothing more is bought by its key."
     with done_anyway(confirmed, idempotency_key=key, repeat_with=again):
         output.thing(ORDER, answer)
-    _say_what_was_bought(session, answer)
+    _say_what_was_bought(session, answer, again=known and answer.replayed)
 
 
 @click.command(cls=ShopCommand, examples=("bookstore topics", "bookstore topics -o csv"))
@@ -218,11 +218,14 @@ def _command_again(session: Session, book_id: int, wishes: Mapping[str, object],
     return shlex.join(words)
 
 
-def _say_what_was_bought(session: Session, answer: Answer) -> None:
+def _say_what_was_bought(session: Session, answer: Answer, *, again: bool) -> None:
+    """Tell of a purchase; ``again``: its key was used before, by another call of the command."""
     order = answer.value
     copies = "1 copy" if order.get("quantity") == 1 else f"{order.get('quantity')} copies"
-    session.say(
-        f"Purchased {copies} of “{order.get('title')}” for {order.get('total')} "
-        f"{order.get('currency')}."
-    )
-    session.say(f"To give it back: bookstore orders cancel {order.get('id')}")
+    bought = f"{copies} of “{order.get('title')}” for {order.get('total')} {order.get('currency')}"
+    if again:
+        session.say(f"This key has bought {bought}, and buys nothing more.")
+        session.say(f"How it stands now: bookstore orders show {order.get('id')}")
+    else:
+        session.say(f"Purchased {bought}.")
+        session.say(f"To give it back: bookstore orders cancel {order.get('id')}")

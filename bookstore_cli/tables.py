@@ -104,5 +104,6 @@ def _console(color: str) -> Console:
         sys.stdout.reconfigure(errors="backslashreplace")
     if color == "always":
         return Console(force_terminal=True, color_system="standard", highlight=False)
-    plain = color == "never" or bool(os.environ.get("NO_COLOR"))
-    return Console(no_color=plain, highlight=False)
+    if color == "never":
+        return Console(color_system=None, highlight=False)
+    return Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)

@@ -32,10 +32,13 @@ _LAST_OF_FOUR_DIGITS = 0xFFFF
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
-def tell(line: str = "", *, nl: bool = True) -> None:
-    """Write a line for the person to stderr; where that cannot be written, nobody reads it."""
+def tell(line: str = "", *, nl: bool = True, color: bool | None = None) -> None:
+    """Write a line for the person to stderr; where that cannot be written, nobody reads it.
+
+    Colours in it are kept on a terminal alone, unless ``color`` says whether they are.
+    """
     with suppress(OSError):
-        click.echo(line, nl=nl, err=True)
+        click.echo(line, nl=nl, err=True, color=color)
 
 
 def visible(text: str) -> str:

@@ -39,6 +39,7 @@ from servers.order.service import OrderService, Timing
 from servers.settings import SettingsError
 from servers.storage.facts import keep_fact
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
+from servers.upkeep.shop_files import has_orders
 from servers.web.app import App
 from servers.web.auth import Doors, Role
 from servers.web.forwarding import Forwarder
@@ -97,15 +98,26 @@ def serve(name: str, settings: Settings) -> int:
 
 @contextlib.asynccontextmanager
 async def open_catalog(outside: Outside) -> AsyncIterator[Server]:
-    """Open the catalog on its database; an empty one gets the sample catalogue."""
+    """Open the catalog on its database; the one of a new shop gets the sample catalogue."""
     async with _database(outside, "catalog") as database:
         service = CatalogService(database, outside.clock)
-        if outside.settings.sample and await service.last_number() == 0:
-            await asyncio.gather(*[service.add(draft) for draft in _sample()])
+        if await service.last_number() == 0:
+            await _fill(service, outside.settings)
         mapping = BookMapping(outside.settings.currency)
         handlers = CatalogHandlers(service, mapping)
         checks = {"database": database.wrong, "ledger": service.ledger_wrong}
         yield _server(outside, handlers.routes(), checks, present=mapping.present)
+
+
+async def _fill(service: CatalogService, settings: Settings) -> None:
+    """Put the sample catalogue on empty shelves, unless another one has stood there."""
+    if has_orders(settings.data):
+        logging.getLogger("servers").warning(
+            "the catalog is empty, but there are orders: restore a backup of catalog.db, then run "
+            "`bookstore reconcile`"
+        )
+    elif settings.sample:
+        await asyncio.gather(*[service.add(draft) for draft in _sample()])
 
 
 @contextlib.asynccontextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bookstore_cli.doctor.finding import FAIL, OK, SERVERS, WARN, Finding
+from bookstore_cli.locks import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,19 +125,3 @@ def locks(patient: Patient) -> Iterator[Finding]:
                 told = f"held by process {owner or 'unknown'}, which shop.json does not know"
                 advice = "A server that was started by itself, or is still ending: see `ps`."
                 yield Finding(WARN, name, told, advice)
-
-
-def owner_of(lock: Path) -> int | None:
-    """Return the process that holds a lock file, 0 if it is not said which; None if nobody does.
-
-    Raises OSError. The lock is asked for together with others, and let go at once.
-    """
-    descriptor = os.open(lock, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.pread(descriptor, 32, 0).strip()
-        return int(text) if text.isdigit() else 0
-    finally:
-        os.close(descriptor)
-    return None

@@ -20,8 +20,8 @@ from bookstore_cli.connection import (
     NotSent,
     NotTheShop,
 )
-from bookstore_cli.doctor.files import owner_of
 from bookstore_cli.doctor.finding import FAIL, OK, SERVERS, WARN, Finding
+from bookstore_cli.locks import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

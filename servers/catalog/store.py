@@ -14,6 +14,7 @@ from servers.domain.book import Book
 from servers.domain.ledger import Entry, Kind
 from servers.domain.search import Found
 from servers.domain.text import topic_key
+from servers.storage.database import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -272,7 +273,10 @@ def book_of(row: Row) -> Book:
 def _names(text: str) -> tuple[str, ...]:
     """Return the names in a column that holds them as JSON without blanks around it."""
     # Many rows are read for a page, and this takes a third of the time of `json.loads`.
-    return tuple(_read_json(text)[0])
+    try:
+        return tuple(_read_json(text)[0])
+    except (ValueError, TypeError) as error:
+        raise StorageError("A book's authors or topics are no list of names.") from error
 
 
 def _entry(row: Row) -> Entry:

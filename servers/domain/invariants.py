@@ -164,6 +164,9 @@ def _order_faults(
     if up is not None and order.state in UNFINISHED:
         yield from _too_long(order, up)
     if order.state is State.PENDING:
+        returned = account.returned
+        if returned is not None and returned.number <= settled:
+            yield "I3", f"it is pending, but entry {returned.number} returned its copies"
         return
     if order.state is State.REJECTED:
         yield from _rejected_faults(account)

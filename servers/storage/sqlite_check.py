@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from servers.storage.database import Row
     from servers.storage.migrate import Migration
 
 MAX_PROBLEMS = 20
@@ -72,6 +73,21 @@ def examine(connection: apsw.Connection, migrations: Path) -> Examined:
     return replace(found, schema=schema, problems=(*found.problems, *wrong))
 
 
+def lacks_migrations(connection: apsw.Connection, migrations: Path) -> bool:
+    """Say whether a start would still change the schema of a database. Raises `StorageError`."""
+    try:
+        made = connection.table_exists("main", "schema_migrations")
+        return not made or bool(pending(read_migrations(migrations), _applied(connection)))
+    except apsw.Error as error:
+        raise storage_error(error) from error
+
+
+def _applied(connection: apsw.Connection) -> list[Row]:
+    return connection.execute(
+        "SELECT number, name, checksum FROM schema_migrations ORDER BY number"
+    ).fetchall()
+
+
 def _damage(connection: apsw.Connection) -> Iterator[str]:
     for (found,) in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})").fetchall():
         if found != "ok":
@@ -85,9 +101,7 @@ def _schema(connection: apsw.Connection, migrations: list[Migration]) -> tuple[i
     """Return the last migration, and how the schema differs from what they make of it."""
     if not connection.table_exists("main", "schema_migrations"):
         return 0, ["it has no table schema_migrations: no server has made it"]
-    applied = connection.execute(
-        "SELECT number, name, checksum FROM schema_migrations ORDER BY number"
-    ).fetchall()
+    applied = _applied(connection)
     try:
         rest = pending(migrations, applied)
     except MigrationError as error:

@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING
 from servers.catalog.client import CatalogClient
 from servers.catalog.service import CatalogService
 from servers.chance import WallClock
-from servers.domain.errors import NotFound, Unavailable
+from servers.domain.errors import InvalidRequest, NotFound, Unavailable
 from servers.durable import ShopDatabase
 from servers.order.client import OrderClient
 from servers.order.service import OrderService, Timing
 from servers.shop_file import SHOP_FILE, is_alive, read_shop_file
-from servers.storage.database import StorageError, StorageInUse
+from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
+from servers.storage.sqlite_check import lacks_migrations
+from servers.storage.sqlite_copy import looking
 from servers.upkeep.audit import OpenShop
+from servers.upkeep.shop_files import NAMES, database_of, explained
 from servers.web.hop import HopError, open_hop
 
 if TYPE_CHECKING:
@@ -88,12 +91,9 @@ async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenSh
     An orders database that is lost counts as empty, and is only made if something is
     ``to_change``. Raises `NotFound` where no catalog is, `Unavailable` where a server runs.
     """
-    if not (folder / "catalog.db").exists():
-        detail = (
-            f"There is no shop in {folder}: it has no catalog.db. Name the shop's folder with "
-            f"--data, or start one there with `bookstore up`."
-        )
-        raise NotFound(detail)
+    _must_have_a_catalog(folder)
+    if not to_change:
+        _must_be_up_to_date(folder)
     async with contextlib.AsyncExitStack() as stack:
         orders_folder = folder
         if not to_change and not (folder / "orders.db").exists():
@@ -103,7 +103,46 @@ async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenSh
         clock = WallClock()
         catalog = CatalogService(catalog_database, clock)
         orders = OrderService(orders_database, catalog, clock, random.Random(), Timing())  # noqa: S311  # jitter is no secret
-        yield OpenShop(catalog, orders, clock)
+        try:
+            yield OpenShop(catalog, orders, clock)
+        except StorageError as error:
+            detail = (
+                f"The databases in {folder} are not as the shop wrote them: {error} See "
+                f"`bookstore db check`, and restore a backup."
+            )
+            raise InvalidRequest(detail) from error
+
+
+def _must_have_a_catalog(folder: Path) -> None:
+    if (folder / "catalog.db").exists():
+        return
+    if (folder / "orders.db").exists():
+        detail = (
+            f"The shop in {folder} has lost its catalog.db. Put a backup of it back with "
+            f"`bookstore db restore`, then run `bookstore reconcile`."
+        )
+        raise InvalidRequest(detail)
+    detail = (
+        f"There is no shop in {folder}: it has no catalog.db. Name the shop's folder with "
+        f"--data, or start one there with `bookstore up`."
+    )
+    raise NotFound(detail)
+
+
+def _must_be_up_to_date(folder: Path) -> None:
+    """Raise `InvalidRequest` where opening the shop would change its schema."""
+    for name in NAMES:
+        path = database_of(folder, name)
+        if not path.exists():
+            continue
+        with explained(), looking(path) as connection:
+            old = lacks_migrations(connection, packaged_migrations(name))
+        if old:
+            detail = (
+                f"{path} is not as this program needs it, and an audit changes nothing. Start "
+                f"the shop once, or run `bookstore reconcile`."
+            )
+            raise InvalidRequest(detail)
 
 
 async def _must_answer(hop: Hop, call_s: float) -> None:
@@ -135,8 +174,10 @@ async def _opened(path: Path, migrations: Path) -> SqliteDatabase:
             f"them first."
         )
         raise Unavailable(detail) from error
-    except StorageError as error:
+    except StorageUnavailable as error:
         raise Unavailable(f"The shop cannot be opened: {error}") from error
+    except StorageError as error:
+        raise InvalidRequest(f"The shop cannot be opened: {error}") from error
 
 
 def _already_ending(_error: BaseException) -> None:

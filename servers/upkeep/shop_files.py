@@ -20,6 +20,7 @@ from servers.storage.database import StorageError, StorageInUse, StorageUnavaila
 from servers.storage.sqlite import packaged_migrations
 from servers.storage.sqlite_check import Examined, examine
 from servers.storage.sqlite_copy import looking
+from servers.storage.sqlite_session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from servers.domain.ledger import Entry
     from servers.storage.database import Transaction
-    from servers.storage.sqlite_session import Session
 
 ORDERS: Final = "orders"
 CATALOG: Final = "catalog"
@@ -69,6 +69,23 @@ def check(folder: Path) -> dict[str, Examined]:
         with explained(), looking(path) as connection:
             found[name] = examine(connection, packaged_migrations(name))
     return found
+
+
+def has_orders(folder: Path) -> bool:
+    """Say whether orders of a shop were decided, so that it had a catalog before.
+
+    Where the file cannot be read now, they count as there. Changes nothing.
+    """
+    path = database_of(folder, ORDERS)
+    if not path.exists():
+        return False
+    try:
+        with looking(path) as connection:
+            return Session(connection).run(order_store.newest_known).number > 0
+    except StorageUnavailable:
+        return True
+    except StorageError:
+        return False  # Its tables are only being made.
 
 
 def must_be_a_shop(folder: Path) -> None:

@@ -125,6 +125,14 @@ TAMPERED = {
         "UPDATE orders SET reason = 'book_deleted' WHERE id = :e",
         "I11",
     ),
+    "a cancelled order called pending": (
+        "orders",
+        (
+            "UPDATE orders SET state = 'pending', ledger_number = NULL, return_number = NULL "
+            "WHERE id = :c"
+        ),
+        "I3",
+    ),
     "an order that is gone": ("orders", "DELETE FROM orders WHERE id = :a", "I3"),
     "a rejected order that is gone": ("orders", "DELETE FROM orders WHERE id = :e", "I7"),
 }

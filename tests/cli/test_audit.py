@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from servers.storage.sqlite_file import FileLock
 from servers.supervisor import write_shop_file
 from servers.upkeep.backoffice import open_stopped
@@ -40,6 +42,44 @@ def test_the_findings_as_json(bookstore: Bookstore, story: Path) -> None:
         "unfinished": 0,
         "violations": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("database", "statement"),
+    [
+        ("catalog", "UPDATE books SET authors = 'nobody' WHERE id = 1"),
+        ("catalog", "DROP TABLE ledger"),
+        ("orders", "DROP TABLE orders"),
+        ("orders", "UPDATE schema_migrations SET checksum = 'x'"),
+    ],
+)
+def test_what_cannot_be_read_is_damage(
+    bookstore: Bookstore, story: Path, database: str, statement: str
+) -> None:
+    """Files in which no row makes sense any more are exit 8 and no bug, with what to do next."""
+    tamper(story, database, statement)
+    ran = bookstore("audit")
+    assert (ran.code, ran.out) == (8, "")
+    assert "bug" not in ran.err
+
+
+def test_an_audit_changes_nothing(bookstore: Bookstore, story: Path) -> None:
+    """A schema that a start would still change is left to a start; exit 8."""
+    tamper(story, "catalog", "DELETE FROM schema_migrations WHERE number = 2")
+    before = (story / "catalog.db").read_bytes()
+    ran = bookstore("audit")
+    assert (ran.code, ran.out) == (8, "")
+    assert "Start the shop once" in ran.err
+    assert (story / "catalog.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["audit", "reconcile"])
+def test_a_lost_catalog_is_named(bookstore: Bookstore, story: Path, command: str) -> None:
+    """Orders without a catalog are a shop that has lost it; exit 8 and how to go on."""
+    (story / "catalog.db").unlink()
+    ran = bookstore(command)
+    assert ran.code == 8
+    assert "lost its catalog.db" in ran.err
 
 
 def test_violations_are_named_one_a_line(bookstore: Bookstore, story: Path) -> None:

@@ -55,6 +55,16 @@ def test_a_purchase_carries_its_key_and_what_was_wished(bookstore: Bookstore) ->
     assert "authorization" not in request.headers
 
 
+def test_a_key_that_has_bought_before(bookstore: Bookstore) -> None:
+    """Who repeats a key hears that nothing more was bought, and where to look."""
+    with frontend(answers(ORDER, 200, Idempotency_Replayed="true")) as shop:
+        ran = bookstore("buy", 2, "--key", KEY, "--url", shop.url)
+    assert ran.code == 0
+    assert "buys nothing more" in ran.err
+    assert f"bookstore orders show {ORDER_ID}" in ran.err
+    assert "Purchased" not in ran.err
+
+
 def test_two_purchases_have_two_keys(bookstore: Bookstore) -> None:
     """Without a key given, every purchase makes one of its own."""
     with frontend(answers(ORDER, 201)) as shop:

@@ -68,6 +68,20 @@ def test_the_folder_keeps_the_shop(tmp_path: Path) -> None:
         assert shop.command("audit").returncode == 0
 
 
+def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
+    """Where orders lie beside an empty catalog nothing is sold, until it is repaired."""
+    with open_shop(tmp_path / "shop") as shop:
+        order = json.loads(shop.command("buy", "7", "--json").stdout)
+        assert shop.stop() == 0
+    (tmp_path / "shop" / "catalog.db").unlink()
+    with open_shop(tmp_path / "shop") as shop:
+        assert shop.command("info", "1").returncode == 5
+        assert shop.command("status").returncode == 9
+        assert shop.command("reconcile").returncode == 0
+        assert shop.command("audit").returncode == 0
+        assert shop.command("orders", "show", order["id"]).returncode == 0
+
+
 def _books(text: str) -> dict[int, Any]:
     return {book["id"]: book for book in json.loads(text)}
 

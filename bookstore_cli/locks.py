@@ -1,0 +1,57 @@
+"""Who holds the locks in a shop's folder, and so whether a shop is open there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CATALOG = "catalog.db"
+
+
+def owner_of(lock: Path) -> int | None:
+    """Return the process that holds a lock file, 0 if it is not said which; None if nobody does.
+
+    Raises OSError. The lock is asked for together with others, and let go at once.
+    """
+    descriptor = os.open(lock, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, 32, 0).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
+    """Say whether a shop lies in a folder and none of its servers runs there.
+
+    Of a folder that cannot be looked into, or has no shop, nothing is known: it is not closed.
+    ``note`` is what a shop that was opened by `up` wrote down. While its catalog is started
+    anew nobody holds the lock.
+    """
+    supervisor = note.get("supervisor_pid")
+    if isinstance(supervisor, int) and _is_alive(supervisor):
+        return False
+    try:
+        return (folder / CATALOG).exists() and owner_of(folder / f"{CATALOG}.lock") is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,81 @@
+"""A folder whose shop is not open: no other shop gets its purchases, nor its tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bookstore_cli import running, session
+from servers.storage.sqlite_file import FileLock
+from tests.cli.fake_frontend import answers, frontend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Bookstore
+    from tests.cli.fake_frontend import Frontend
+
+BOOK = {"id": 1, "title": "Another shop's", "version": 1}
+
+
+def at_the_usual_address(monkeypatch: pytest.MonkeyPatch, stranger: Frontend) -> None:
+    """Let this frontend be where a shop usually is."""
+    monkeypatch.setattr(session, "DEFAULT_URL", stranger.url)
+    monkeypatch.setattr(running, "USUAL_URLS", {"frontend": stranger.url})
+
+
+@pytest.mark.parametrize("words", [("info", 1), ("buy", 1), ("orders", "list"), ("status",)])
+def test_nobody_else_is_asked(
+    bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+) -> None:
+    """Whoever listens at the usual address hears nothing; exit 9 says that the shop is closed."""
+    with frontend(answers(BOOK)) as stranger:
+        at_the_usual_address(monkeypatch, stranger)
+        ran = bookstore(*words)
+        assert ran.code == 9
+        assert "not open" in ran.out + ran.err
+        assert stranger.requests == []
+
+
+def test_a_note_that_was_left_behind(
+    bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anybody asked where a shop that was killed had been."""
+    with frontend(answers(BOOK)) as stranger:
+        note = {"frontend": {"url": stranger.url, "pid": 2**22}, "supervisor_pid": 2**22}
+        (story / "shop.json").write_text(json.dumps(note))
+        assert bookstore("info", 1).code == 9
+        assert stranger.requests == []
+
+
+def test_a_catalog_that_runs_by_itself(
+    bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the folder's catalog is served, the usual address is asked, as in a container."""
+    lock = FileLock(story / "catalog.db")
+    try:
+        with frontend(answers(BOOK)) as shop:
+            at_the_usual_address(monkeypatch, shop)
+            assert bookstore("info", 1).code == 0
+    finally:
+        lock.release()
+
+
+def test_the_folder_of_the_settings(
+    story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The folder that the servers' settings name is the command's too; others beat it."""
+    from bookstore_cli.main import run
+
+    settings = tmp_path / "shop.toml"
+    settings.write_text(f'data = "{story}"\n')
+    monkeypatch.setenv("BOOKSTORE_CONFIG", str(settings))
+    assert run(["audit"]) == 0
+    monkeypatch.setenv("BOOKSTORE_DATA", str(tmp_path / "nowhere"))
+    assert run(["audit"]) == 5
+    settings.write_text("data =")
+    monkeypatch.delenv("BOOKSTORE_DATA")
+    assert run(["audit"]) == 8
+    assert "shop.toml" in capfd.readouterr().err
