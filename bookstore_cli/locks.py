@@ -49,9 +49,10 @@ def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        if pid > 0:
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
-    return True
+    return pid > 0

@@ -100,9 +100,10 @@ def remove_shop_file(folder: Path) -> None:
 def is_alive(pid: int) -> bool:
     """Tell whether a process with this id runs, whoever's it is."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        if pid > 0:
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    return True
+    return pid > 0

@@ -19,7 +19,7 @@ from bookstore_cli.session import pass_session
 from servers.domain.errors import ShopError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bookstore_cli.session import Session
@@ -52,7 +52,15 @@ def doctor(session: Session, file: Path | None) -> int:
 
 def examine(session: Session, file: Path | None) -> Iterator[Finding]:
     """Yield all findings, those of the machine first."""
-    from bookstore_cli.doctor import certificate, files, machine, orders, running, sources
+    from bookstore_cli.doctor import (
+        certificate,
+        databases,
+        files,
+        machine,
+        orders,
+        running,
+        sources,
+    )
     from servers.settings import SettingsError
 
     yield from machine.versions()
@@ -77,11 +85,22 @@ def examine(session: Session, file: Path | None) -> Iterator[Finding]:
         running.ports,
         running.servers,
         running.clocks,
+        databases.databases,
         orders.unfinished,
         orders.last_entry,
     ):
-        yield from check(patient)
+        yield from _examined(check, patient)
     yield from sources.settings(patient)
+
+
+def _examined(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> Iterator[Finding]:
+    """Yield what one examination finds; what it cannot make sense of is a finding too."""
+    try:
+        yield from check(patient)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        told = f"makes no sense: {type(error).__name__}: {error}"
+        advice = f"Look at the files in {patient.folder}; shop.json is safe to delete."
+        yield Finding(FAIL, check.__name__, told, advice)
 
 
 def _trust(session: Session) -> Trust:

@@ -75,7 +75,7 @@ def last_entry(patient: Patient) -> Iterator[Finding]:
     try:
         at_ms = _asked(patient, url) if url is not None else _read(patient)
     except StorageError:
-        return  # Said of the orders already.
+        return  # Said of the database already.
     if at_ms is None:
         return
     ahead_ms = at_ms - time.time() * 1000

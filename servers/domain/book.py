@@ -78,7 +78,8 @@ class Book:
                 f"cannot be taken away. Take {self.stock} at most."
             )
             raise OutOfStock(detail, book_id=self.id, available=self.stock)
-        if stock > MAX_STOCK:
+        # Copies that came back may have lifted it above; then it can still be lowered.
+        if stock > max(MAX_STOCK, self.stock):
             detail = f"Book {self.id} would have {stock} in stock; {MAX_STOCK} is the most."
             raise StockLimit(detail, book_id=self.id, available=self.stock)
         return self._moved(stock=stock, updated_at_ms=at_ms)

@@ -59,7 +59,7 @@ async def reconcile(shop: OpenShop, *, dry_run: bool = False) -> Repairs:
     Raises what the protocols raise; what was done until then stays, and is not done twice.
     """
     last = await shop.catalog.last_number()
-    plan = await _plan(shop)
+    plan = await _plan(shop, last)
     if dry_run:
         corrections = await _would_correct(shop.catalog, plan)
         return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
@@ -73,8 +73,8 @@ async def reconcile(shop: OpenShop, *, dry_run: bool = False) -> Repairs:
     return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
 
 
-async def _plan(shop: OpenShop) -> _Plan:
-    """Compare all orders with the ledger, which is read after them."""
+async def _plan(shop: OpenShop, last: int) -> _Plan:
+    """Compare all orders with the ledger, which is read after them, as far as ``last``."""
     orders = {order.id: order async for order in read_orders(shop.orders)}
     now = dict(orders)
     decided: set[str] = set()
@@ -87,7 +87,9 @@ async def _plan(shop: OpenShop) -> _Plan:
         after = mirrored(now.get(entry.order_id), entry)
         if after is not None and after != now.get(entry.order_id):
             now[entry.order_id] = after
-            changed.add(entry.order_id)
+            # In a running shop orders are placed and decided meanwhile: no repair of ours.
+            if entry.number <= last:
+                changed.add(entry.order_id)
     final = [order for order in orders.values() if order.final]
     undecided = [order for order in final if order.id not in decided]
     kept = [order for order in final if order.state is State.CANCELLED]

@@ -105,13 +105,14 @@ def orders_lack_entries(orders: Session, catalog: Session, after: int) -> bool:
     is all that can be missing: an order stands there before the catalog hears of it.
     """
     while entries := catalog.run(partial(catalog_store.ledger, after=after, limit=_LEDGER_PAGE)):
-        if orders.run(partial(_lack_one, entries=entries)):
+        if orders.run(partial(lack_one, entries=entries)):
             return True
         after = entries[-1].number
     return False
 
 
-async def _lack_one(tx: Transaction, entries: Sequence[Entry]) -> bool:
+async def lack_one(tx: Transaction, entries: Sequence[Entry]) -> bool:
+    """Say whether the orders do not show what one of these entries decided."""
     for entry in entries:
         if entry.order_id is None:
             continue

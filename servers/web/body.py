@@ -53,7 +53,7 @@ async def _read(raw: Request, limit_bytes: int, due_s: float) -> bytes:
         raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
     if not raw.has_body:
         return b""
-    if raw.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if any(each.lower() != "identity" for each in raw.headers.getall("Content-Encoding", ())):
         raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
     coding = raw.headers.get("Transfer-Encoding")
     if coding is not None and coding.strip().lower() != "chunked":

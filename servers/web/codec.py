@@ -56,6 +56,8 @@ def decode_body(body: bytes, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise field_error(str(error), kind) from None
+    except UnicodeEncodeError:
+        _refuse("A name in the body has a lone surrogate, which is no character.")
 
 
 def decode_query(raw: str, kind: type[T]) -> T:

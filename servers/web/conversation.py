@@ -83,6 +83,8 @@ class Conversation(web.RequestHandler):
             if self._close or not response.keep_alive:
                 break
             self._go_on()
+            if self._messages:
+                await asyncio.sleep(0)  # Whoever sends many requests ahead waits for the others.
 
     def _begun(self) -> float:
         """Take note that a request is begun; return when it had arrived, on the timer."""

@@ -44,6 +44,9 @@ def checked_path(raw: Request) -> str:
     size = sum([len(name) + len(value) + _BETWEEN for name, value in message.raw_headers])
     if size > MAX_HEAD_BYTES:
         raise HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
+    if message.version == HttpVersion10 and "Transfer-Encoding" in raw.headers:
+        # Where such a body ends is not agreed upon (RFC 9112 §6.1).
+        raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.", header="Transfer-Encoding")
     host = raw.headers.get("Host", "")
     if not _is_host(host):
         raise InvalidRequest("The header Host must name a host.", header="Host")

@@ -21,6 +21,7 @@ import pytest
 from bookstore_cli.doctor import machine, running
 from servers import supervisor
 from servers.access import tokens
+from tests.audit.keepers import tamper
 from tests.cli.fake_frontend import answers, frontend, refuses
 from tests.support.shop import Shop, open_shop
 
@@ -84,6 +85,68 @@ def test_a_shop_that_is_well(bookstore: Bookstore, folder: Path) -> None:
     assert snapshot(folder) == before
     for check in ("python", "sqlite", "aiohttp", "disk writing", "orders", "last entry"):
         assert check in found
+
+
+@pytest.mark.usefixtures("free_ports")
+@pytest.mark.parametrize("name", ["catalog", "orders"])
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 1000, None], ids=["empty", "other", "half"])
+def test_a_database_that_is_broken(
+    bookstore: Bookstore, folder: Path, name: str, content: bytes | None
+) -> None:
+    """One that cannot be read is wrong, and what can be done is told."""
+    path = folder / f"{name}.db"
+    path.write_bytes(path.read_bytes()[:8192] if content is None else content)
+    row = examined(bookstore, 8)[f"{name}.db"]
+    assert row["state"] == "fail"
+    assert "bookstore db restore" in row["advice"]
+
+
+@pytest.mark.usefixtures("free_ports")
+def test_a_database_that_is_lost(bookstore: Bookstore, folder: Path) -> None:
+    """Orders without a catalog are wrong; a catalog without orders may be new."""
+    catalog = folder / "catalog.db"
+    catalog.rename(folder / "kept")
+    assert "reconcile" in examined(bookstore, 8)["catalog.db"]["advice"]
+    (folder / "kept").rename(catalog)
+    (folder / "orders.db").unlink()
+    assert "reconcile" in examined(bookstore, 0)["orders.db"]["advice"]
+
+
+@pytest.mark.usefixtures("free_ports")
+@pytest.mark.parametrize(
+    ("database", "statement"),
+    [
+        ("orders", "DELETE FROM orders"),
+        ("catalog", "DELETE FROM ledger WHERE number = (SELECT max(number) FROM ledger)"),
+    ],
+)
+def test_databases_that_do_not_fit(
+    bookstore: Bookstore, folder: Path, database: str, statement: str
+) -> None:
+    """What one of them lacks of the other is wrong, and `reconcile` is the advice."""
+    tamper(folder, database, statement)
+    row = examined(bookstore, 8)["ledger and orders"]
+    assert (row["state"], "reconcile" in row["advice"]) == ("fail", True)
+
+
+@pytest.mark.usefixtures("free_ports")
+@pytest.mark.parametrize(
+    "note",
+    [
+        {"supervisor_pid": 2**32 + 1},
+        {"supervisor_pid": -1},
+        {"catalog": os.getpid()},
+        {"catalog": {"url": "http://[::", "pid": os.getpid()}},
+    ],
+)
+def test_a_note_that_makes_no_sense(
+    bookstore: Bookstore, folder: Path, note: dict[str, object]
+) -> None:
+    """Whatever stands in shop.json, it is a finding and no bug."""
+    (folder / "shop.json").write_text(json.dumps(note))
+    ran = bookstore("doctor", "--json")
+    assert ran.code in {0, 8}
+    assert "bug" not in ran.err
 
 
 @pytest.mark.usefixtures("free_ports")

@@ -101,6 +101,11 @@ def test_a_restock_above_the_limit() -> None:
     """The sum of a restock has the limit that a stock has."""
     with pytest.raises(StockLimit):
         BOOK.restocked(Restock("r", change=MAX_STOCK - 4), 9)
+    # Copies that came back are taken however many there are, and can be taken out again.
+    above = replace(BOOK, stock=MAX_STOCK).returned(5, 9)
+    assert above.restocked(Restock("r", change=-1), 9).stock == MAX_STOCK + 4
+    with pytest.raises(StockLimit):
+        above.restocked(Restock("r", change=1), 9)
 
 
 def test_books_are_never_changed() -> None:

@@ -50,6 +50,7 @@ def purchases() -> Iterator[Case]:
     bodies += ['{"quantity": 1, "quantity": 1}', '{"quantity": 1,}', '{"Quantity": 1}', "\ufeff{}"]
     bodies += ['{"price": "1.00"}', '{"book_id": 1}', '{"<script>": 1}', "// {}", "{}\x00"]
     bodies += ['{"x": ' + "[" * 40 + "]" * 40 + "}", "[" * 60_000, '{"quantity": 1e400}']
+    bodies += [r'{"\ud800": 1}', r'{"quantity": 1, "\udfff": 1}', r'{"x": {"\ud800": 1}}']
     for body in bodies:
         raw = http_request("POST", "/purchase/{book}", [JSON], body)
         yield Case(f"purchase {short(body)}", raw, 400, "invalid_request")
@@ -76,6 +77,9 @@ def media() -> Iterator[Case]:
             "POST", "/purchase/{book}", [JSON, f"Content-Encoding: {encoding}"], "{}"
         )
         yield Case(f"a body in {encoding}", raw, 415, "unsupported_media_type")
+    twice = [JSON, "Content-Encoding: identity", "Content-Encoding: gzip"]
+    raw = http_request("POST", "/purchase/{book}", twice, "{}")
+    yield Case("a body in gzip, said second", raw, 415, "unsupported_media_type")
     large = json.dumps({"x": "y" * 65_536})
     yield Case("a large body", _purchase(large), 413, "body_too_large")
     raw = http_request("POST", "/books", [JSON, ADMIN], large)

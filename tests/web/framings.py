@@ -88,6 +88,8 @@ def lengths() -> Iterator[Framing]:
         yield Framing(f"a body of {name}", _POST + lines + b"\r\n{}")
     old = _POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Transfer-Encoding: chunked\r\n\r\n"
     yield Framing("chunks in HTTP/1.0", old + b"2\r\n{}\r\n0\r\n\r\n")
+    kept = old.replace(b"\r\n", b"\r\nConnection: keep-alive\r\n", 1)
+    yield Framing("chunks in HTTP/1.0 that stays", kept + b"2\r\n{}\r\n0\r\n\r\n")
 
 
 def chunks() -> Iterator[Framing]:

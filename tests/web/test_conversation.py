@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GET = b"GET /show HTTP/1.1\r\nHost: shop\r\n"
 POST = b"POST /body HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
+LAST = GET + b"Connection: close\r\n\r\n"
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 
 
@@ -50,6 +51,20 @@ async def test_another_protocol_is_not_changed_to(
         assert (said.status, said.headers["Connection"]) == (200, "close")
         assert await line.closed() == b""
     assert echo.handled == 1
+
+
+async def test_whoever_sends_ahead_waits_for_the_others(web: Web, echo: Echo) -> None:
+    """Of requests that came in one go one is answered in a turn of the loop."""
+    most = 0
+    async with line_to(web) as line:
+        line.send((GET + b"\r\n") * 31 + LAST)
+        async with asyncio.timeout(5):
+            while echo.handled < 32:
+                before = echo.handled
+                await asyncio.sleep(0)
+                most = max(most, echo.handled - before)
+        await line.closed()
+    assert most == 1
 
 
 async def test_an_old_client_may_stay(web: Web) -> None:
