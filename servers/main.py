@@ -127,6 +127,8 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(_database(outside, "orders"))
         hop = await stack.enter_async_context(_hop(outside, "catalog"))
+        new_id = outside.new_id()
+        orders_id = await database.write(lambda tx: keep_fact(tx, "orders_id", new_id))
         service = OrderService(
             database,
             CatalogClient(hop, call_s=settings.catalog_call_s),
@@ -134,6 +136,7 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
             outside.random,
             Timing(settings.order_deadline_s, settings.resolve_after_s, settings.void_after_s),
             catalog_wrong=lambda: peer.wrong,
+            orders_id=orders_id,
         )
         peer = Peer(hop, greet=service.introduce)
         await service.start()

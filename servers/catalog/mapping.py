@@ -183,20 +183,20 @@ def batch_of(body: SalesBody) -> SaleBatch:
 
 def sales_body(batch: SaleBatch) -> SalesBody:
     """Return the body that asks for a batch of sales."""
-    number, order_id = batch.ledger_seen
     return SalesBody(
-        number,
+        batch.ledger_seen.number,
         [
             BookSalesItem(book.book_id, book.version, [_sale_item(sale) for sale in book.sales])
             for book in batch.books
         ],
-        order_id,
+        batch.ledger_seen.order_id,
+        batch.ledger_seen.orders,
     )
 
 
 def seen_of(body: SalesBody | OneSaleBody) -> Seen:
     """Return the ledger entry that the caller's orders know of."""
-    return Seen(body.ledger_seen, body.ledger_order)
+    return Seen(body.ledger_seen, body.ledger_order, body.ledger_from)
 
 
 def one_sale_body(purchase: Purchase, ledger_seen: Seen) -> OneSaleBody:
@@ -209,6 +209,7 @@ def one_sale_body(purchase: Purchase, ledger_seen: Seen) -> OneSaleBody:
         purchase.version,
         _price(purchase.max_price_minor),
         ledger_seen.order_id,
+        ledger_seen.orders,
     )
 
 

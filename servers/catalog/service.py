@@ -12,23 +12,26 @@ from servers.catalog import reentry, searching, selling, shelving, store
 from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, OrderNotFound
 from servers.domain.ledger import Kind, entry_of_change
 from servers.domain.protocols import Change, TopicCount
-from servers.domain.sale import Seen
 from servers.storage.database import UniqueViolation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from servers.domain.book import Book, Draft, Edit, Restock
+    from servers.domain.errors import LedgerBehind
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, Clock, TopicPage
-    from servers.domain.sale import Purchase, SaleBatch, Stale
+    from servers.domain.sale import Purchase, SaleBatch, Seen, Stale
     from servers.domain.search import BookPage, BookSearch, Found
     from servers.storage.database import Database, Transaction, Unit
 
     Deciding = Callable[[Transaction, Purchase, int], Awaitable[Entry]]
 
 T = TypeVar("T")
+
+MAX_WORDS = 16
+"""From how many databases of orders the last word is kept."""
 
 
 class CatalogService:
@@ -41,7 +44,8 @@ class CatalogService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._ledger_seen = Seen()
+        self._words: dict[str | None, Seen] = {}
+        """What each database of orders knows of the ledger, as it said last."""
         self._searchers = searching.Searchers()
 
     # Reading
@@ -107,8 +111,7 @@ class CatalogService:
 
     async def ledger_wrong(self) -> str | None:
         """Return what is wrong with the ledger, or None; a check for ``/readyz``."""
-        seen = self._ledger_seen
-        lacking = await self._database.read(lambda tx: reentry.lacking(tx, seen))
+        lacking = await self._database.read(self._lacking)
         return lacking.detail if lacking is not None else None
 
     # Changes by staff
@@ -218,7 +221,7 @@ class CatalogService:
 
         entries = await self._database.write(unit)
         # The orders tell their highest number anew with the next batch.
-        self._ledger_seen = Seen()
+        self._words.clear()
         return entries
 
     # Inside
@@ -234,13 +237,22 @@ class CatalogService:
 
     def _note(self, ledger_seen: Seen) -> None:
         # The latest word counts and not the highest: after a repair the numbers are lower.
-        self._ledger_seen = ledger_seen
+        self._words[ledger_seen.orders] = ledger_seen
+        if len(self._words) > MAX_WORDS:
+            del self._words[next(iter(self._words))]
 
     async def _current(self, tx: Transaction) -> None:
         """Raise `LedgerBehind` where the orders know of an entry that the ledger lacks."""
-        lacking = await reentry.lacking(tx, self._ledger_seen)
+        lacking = await self._lacking(tx)
         if lacking is not None:
             raise lacking
+
+    async def _lacking(self, tx: Transaction) -> LedgerBehind | None:
+        for seen in [*self._words.values()]:
+            lacking = await reentry.lacking(tx, seen)
+            if lacking is not None:
+                return lacking
+        return None
 
     async def _living(self, tx: Transaction, book_id: int, version: int | None) -> Book:
         await self._current(tx)

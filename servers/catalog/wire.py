@@ -218,11 +218,12 @@ class BookSalesItem(Struct, forbid_unknown_fields=True):
 
 
 class SalesBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """``POST /sales``; the orders know of ledger entry ``ledger_seen``, one of ``ledger_order``."""
+    """``POST /sales``; orders ``ledger_from`` know entry ``ledger_seen``, of ``ledger_order``."""
 
     ledger_seen: Annotated[int, Meta(ge=0, le=MAX_ID)]
     books: list[BookSalesItem]
     ledger_order: OrderId | None = None
+    ledger_from: OrderId | None = None
 
 
 class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -235,6 +236,7 @@ class OneSaleBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
     version: Id | None = None
     max_price: Price | None = None
     ledger_order: OrderId | None = None
+    ledger_from: OrderId | None = None
 
 
 class EntryBody(Struct, omit_defaults=True):

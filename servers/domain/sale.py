@@ -60,10 +60,14 @@ class BookSales:
 
 
 class Seen(NamedTuple):
-    """The newest ledger entry that an order server knows of: its number (0: none), whose it is."""
+    """The newest ledger entry that an order server knows of: its number (0: none), whose it is.
+
+    ``orders`` is the id of the database of orders that knows it; there may be several.
+    """
 
     number: int = 0
     order_id: str | None = None
+    orders: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

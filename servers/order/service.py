@@ -50,20 +50,23 @@ class OrderService:
     refused before there is an order row, while those under way go on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what an order server is made of, named at the one call
         self,
         database: Database,
         catalog: Catalog,
         clock: Clock,
         random: Random,
         timing: Timing,
+        *,
         catalog_wrong: Callable[[], str | None] = lambda: None,
+        orders_id: str | None = None,
     ) -> None:
         self.timing = timing
         self.seller = Seller(catalog, self._settle, self._forget, random)
         self._database = database
         self._catalog = catalog
         self._clock = clock
+        self._orders_id = orders_id
         self._catalog_wrong = catalog_wrong
         self._loop = asyncio.get_running_loop()
         self._since_s: dict[str, float] = {}
@@ -71,7 +74,8 @@ class OrderService:
 
     async def start(self) -> None:
         """Learn from the database how much of the ledger the orders know of."""
-        self.seller.ledger_seen = await self._database.read(store.newest_known, heavy=True)
+        known = await self._database.read(store.newest_known, heavy=True)
+        self.seller.ledger_seen = known._replace(orders=self._orders_id)
 
     async def introduce(self) -> None:
         """Tell the catalog how much of its ledger the orders know of.
@@ -279,8 +283,9 @@ class OrderService:
             self._since_s.pop(order.id, None)
 
     def _know(self, entry: Entry) -> None:
-        if entry.number > self.seller.ledger_seen.number:
-            self.seller.ledger_seen = Seen(entry.number, entry.order_id)
+        known = self.seller.ledger_seen
+        if entry.number > known.number:
+            self.seller.ledger_seen = Seen(entry.number, entry.order_id, known.orders)
 
 
 async def _restore(tx: Transaction, entry: Entry) -> bool:

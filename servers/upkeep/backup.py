@@ -114,7 +114,7 @@ def back_up(folder: Path, target: Path, *, now_ms: Callable[[], int] = wall_cloc
             complete = _hold_one_moment(orders, catalog)
             copy_database(orders, database_of(target, ORDERS))
             copy_database(catalog, database_of(target, CATALOG))
-            ledger_seen, _ = Session(orders).run(order_store.newest_known)
+            ledger_seen = Session(orders).run(order_store.newest_known).number
             ledger = Session(catalog).run(catalog_store.last_number)
         manifest = Manifest(
             format=FORMAT,
@@ -183,7 +183,7 @@ def _hold_one_moment(orders: Connection, catalog: Connection) -> bool:
             end_snapshot(catalog)
         begin_snapshot(orders)
         begin_snapshot(catalog)
-        seen, _ = Session(orders).run(order_store.newest_known)
+        seen = Session(orders).run(order_store.newest_known).number
         if not orders_lack_entries(Session(orders), Session(catalog), seen):
             return True
     return False

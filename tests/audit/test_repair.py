@@ -272,6 +272,23 @@ async def test_a_catalog_that_is_behind_and_has_grown_again(story: Path) -> None
         await introduce(shop)
 
 
+async def test_one_word_does_not_make_up_for_another(story: Path) -> None:
+    """Of several order servers one that lost nothing does not make the ledger right."""
+    keep_copy(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        await buy(shop.orders, "f", 1)
+        await introduce(shop)
+    put_back(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        with pytest.raises(LedgerBehind):
+            await introduce(shop)
+        with pytest.raises(LedgerBehind):
+            await shop.catalog.sell(SaleBatch(Seen(1, None, "0" * 32), ()))
+        await reconcile(shop)
+        await shop.catalog.sell(SaleBatch(Seen(1, None, "0" * 32), ()))
+        await introduce(shop)
+
+
 async def test_a_returned_order_may_be_the_newest_that_is_known(story: Path) -> None:
     """The highest number that the orders know of can be that of a return."""
     async with open_stopped(story, to_change=True) as shop:
