@@ -82,4 +82,7 @@ def _meet_expectation(raw: Request) -> None:
         detail = "The only expectation that is met is 100-continue."
         raise InvalidRequest(detail, header="Expect")
     if raw.message.version != HttpVersion10:
-        raw.connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            raw.connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except ConnectionError:
+            raise InvalidRequest("The body broke off or was not well formed.") from None

@@ -56,8 +56,7 @@ class Conversation(web.RequestHandler):
         finally:
             self._ended()
             self._task_handler = None
-            if self.transport is not None:
-                self.transport.close()
+            self.force_close()
 
     def say(self, data: bytes) -> None:
         """Write something. Raises ConnectionResetError where the client is gone."""
@@ -70,9 +69,12 @@ class Conversation(web.RequestHandler):
         # The flags are those that aiohttp's `shutdown` and `connection_lost` go by.
         while not self._force_close:
             if not self._messages:
+                if self._close:
+                    break  # The client ended its side before it had asked anything.
                 await self._something()
             message, self._content = self._messages.popleft()
             self._request_in_progress = True
+            late = not self._content.is_eof()
             response = await self._answer(message, self._begun())
             self.say(response.data)
             if self._paused:
@@ -82,6 +84,10 @@ class Conversation(web.RequestHandler):
             self._ended()
             if self._close or not response.keep_alive:
                 break
+            if late and self._parser is not None:
+                # The parser counts a request only once its body is whole.
+                self._parser.message_consumed()
+                self.data_received(b"")
             self._go_on()
             if self._messages:
                 await asyncio.sleep(0)  # Whoever sends many requests ahead waits for the others.
@@ -112,7 +118,7 @@ class Conversation(web.RequestHandler):
 
     def _read_on(self) -> None:
         """Let the parser go on if it stopped because so many requests were waiting."""
-        if self._parser is not None:
+        if self._parser is not None and self._content.is_eof():
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()

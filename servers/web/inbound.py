@@ -81,6 +81,8 @@ class Inbound(Conversation):
         waiter, self._waiter = self._waiter, None  # Whom aiohttp would wake is woken below.
         super().data_received(data)
         self._waiter = waiter
+        if self._request_count > known and self._body_is_wrong():
+            return
         if self._request_count == known:
             if data and (self._in_head or (idle and not data.isspace())):
                 self._take_part_of_head(len(data))
@@ -121,7 +123,8 @@ class Inbound(Conversation):
     def pause_writing(self) -> None:
         """Note that the client has too much of an answer to take."""
         super().pause_writing()
-        self._watch_taking()
+        if self.transport is not None:
+            self._watch_taking(self.transport)
 
     def resume_writing(self) -> None:
         """Note that the client has taken it."""
@@ -129,6 +132,13 @@ class Inbound(Conversation):
         super().resume_writing()
 
     # What the conversation calls
+
+    def force_close(self) -> None:
+        """Close; a client that does not take the last answer keeps the connection no longer."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None and self._stalled is None and transport.get_write_buffer_size():
+            self._watch_taking(transport)
 
     def _begun(self) -> float:
         """Take note that a request is begun; return when it had arrived, on the timer."""
@@ -177,6 +187,20 @@ class Inbound(Conversation):
     def _note_arrival(self) -> None:
         self._arrivals.append(self.timer())
         self._app.waiting += 1
+
+    def _body_is_wrong(self) -> bool:
+        """Say whether the parser found an error in a body that is read; its request is told so."""
+        message, _ = self._messages[-1]
+        body = self._messages[-2][1] if len(self._messages) > 1 else self._content
+        if not isinstance(message, _ErrInfo) or body.is_eof():
+            return False
+        self._messages.pop()
+        body.set_exception(web.RequestPayloadError("the body is not well formed"))
+        while len(self._arrivals) < len(self._messages):
+            self._note_arrival()
+        self._no_more = True
+        self._close = not self._messages
+        return True
 
     def _idle(self) -> bool:
         """Say whether the next bytes begin a head: no request is under way or waits."""
@@ -243,16 +267,15 @@ class Inbound(Conversation):
 
     # Answers that are not taken
 
-    def _watch_taking(self, before_bytes: int | None = None) -> None:
+    def _watch_taking(self, transport: asyncio.Transport, before_bytes: int | None = None) -> None:
         """Look from time to time whether the client takes anything; if not, be done with it."""
-        transport = self.transport
-        if transport is None:
-            return
         waiting_bytes = transport.get_write_buffer_size()
         if before_bytes is not None and waiting_bytes >= before_bytes:
             transport.abort()
         else:
-            self._stalled = self._loop.call_later(STALL_S, self._watch_taking, waiting_bytes)
+            self._stalled = self._loop.call_later(
+                STALL_S, self._watch_taking, transport, waiting_bytes
+            )
 
     def _taken_again(self) -> None:
         if self._stalled is not None:

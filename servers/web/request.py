@@ -71,7 +71,8 @@ class Request:
     def content_length(self) -> int | None:
         """How long its body is, where it says so; the parser has checked that it is a number."""
         length = self.headers.get("Content-Length")
-        return None if length is None else int(length)
+        # Zeros before it are allowed, and Python reads no number of thousands of digits.
+        return None if length is None else int(length.lstrip("0") or "0")
 
     @property
     def remote(self) -> str:

@@ -67,6 +67,36 @@ async def test_whoever_sends_ahead_waits_for_the_others(web: Web, echo: Echo) ->
     assert most == 1
 
 
+async def test_a_body_that_goes_wrong_later(web: Web, log: Log) -> None:
+    """What is no chunk, long after the head, is one refusal at once; what follows is nothing."""
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    async with asyncio.timeout(4):
+        assert await said_to(web, head, b"2\r\n{", b"zz\r\n", b"zz\r\n") == [400]
+    await until(lambda: bool(log.lines()))
+    assert [each["status"] for each in log.lines()] == [400]
+
+
+async def test_many_behind_a_body_that_came_late(web: Web, echo: Echo) -> None:
+    """Of requests sent ahead behind such a body each has its answer."""
+    head = POST + b"Content-Length: 2\r\n\r\n"
+    behind = (GET + b"\r\n") * 40 + LAST
+    assert await said_to(web, head, b"{}", behind) == [200] * 42
+    assert echo.handled == 42
+
+
+async def test_a_length_of_many_digits(web: Web) -> None:
+    """Zeros before a length change nothing."""
+    head = POST + b"Connection: close\r\nContent-Length: " + b"0" * 5000 + b"2\r\n\r\n{}"
+    assert await said_to(web, head) == [200]
+
+
+async def test_whoever_only_looks_in_is_let_go(web: Web) -> None:
+    """A connection that is closed before it asks anything is not waited for."""
+    async with asyncio.timeout(3), line_to(web) as line:
+        line.writer.write_eof()
+        assert await line.reader.read() == b""
+
+
 async def test_an_old_client_may_stay(web: Web) -> None:
     """HTTP/1.0 keeps a connection where it asks for that, and only there; the version is ours."""
     old = b"GET /show HTTP/1.0\r\nHost: shop\r\n"
