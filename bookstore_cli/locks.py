@@ -48,6 +48,7 @@ def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
+    # As in `servers.shop_file`, which a short command may not import.
     try:
         if pid > 0:
             os.kill(pid, 0)

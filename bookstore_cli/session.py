@@ -136,19 +136,14 @@ class Session:
         if self.option("url"):
             return str(self.option("url")), ""
         if self.closed:
-            raise Unavailable(self.closed_detail)
+            raise Unavailable(
+                f"The shop in {self.folder} is not open. Start it with `bookstore up`, or name "
+                "where another one is with --url or --data."
+            )
         frontend = self.shop.get("frontend")
         if isinstance(frontend, dict) and isinstance(frontend.get("url"), str):
             return frontend["url"], f" (named in {self.folder / SHOP_FILE})"
         return DEFAULT_URL, ""
-
-    @property
-    def closed_detail(self) -> str:
-        """What is said of a closed shop."""
-        return (
-            f"The shop in {self.folder} is not open. Start it with `bookstore up`, or name where "
-            "another one is with --url or --data."
-        )
 
     @cached_property
     def trust(self) -> Trust:
