@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_WORDS = 16
-"""From how many databases of orders the last word is kept."""
+MAX_ORDERS_DATABASES = 16
+"""Of how many databases of orders it is kept what they know of the ledger."""
 
 
 class CatalogService:
@@ -44,7 +44,7 @@ class CatalogService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._words: dict[str | None, Seen] = {}
+        self._newest_seen: dict[str | None, Seen] = {}
         """What each database of orders knows of the ledger, as it said last."""
         self._searchers = searching.Searchers()
 
@@ -221,7 +221,7 @@ class CatalogService:
 
         entries = await self._database.write(unit)
         # The orders tell their highest number anew with the next batch.
-        self._words.clear()
+        self._newest_seen.clear()
         return entries
 
     # Inside
@@ -237,9 +237,9 @@ class CatalogService:
 
     def _note(self, ledger_seen: Seen) -> None:
         # The latest word counts and not the highest: after a repair the numbers are lower.
-        self._words[ledger_seen.orders] = ledger_seen
-        if len(self._words) > MAX_WORDS:
-            del self._words[next(iter(self._words))]
+        self._newest_seen[ledger_seen.orders] = ledger_seen
+        if len(self._newest_seen) > MAX_ORDERS_DATABASES:
+            del self._newest_seen[next(iter(self._newest_seen))]
 
     async def _current(self, tx: Transaction) -> None:
         """Raise `LedgerBehind` where the orders know of an entry that the ledger lacks."""
@@ -248,7 +248,7 @@ class CatalogService:
             raise lacking
 
     async def _lacking(self, tx: Transaction) -> LedgerBehind | None:
-        for seen in [*self._words.values()]:
+        for seen in [*self._newest_seen.values()]:
             lacking = await reentry.lacking(tx, seen)
             if lacking is not None:
                 return lacking
