@@ -18,6 +18,7 @@ import apsw
 
 from servers.storage.database import StorageUnavailable
 from servers.storage.migrate import migrate
+from servers.storage.one_thread import OneThread
 from servers.storage.sqlite_file import DatabaseFile, FileLock
 from servers.storage.sqlite_session import Session, storage_error
 from servers.storage.sqlite_writer import GroupCommit
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 MAX_GROUP = 512
 """How many units share a commit at most; bounds how long a group keeps the event loop."""
+
+COMMIT_PATIENCE_S = 0.001
+"""How long the event loop waits for a commit of a disk that is fast; see ``sqlite_writer``."""
 
 HEAVY_THREADS = 4
 
@@ -98,9 +102,14 @@ class SqliteDatabase:
             resources.callback(FileLock(file.path).release)
             connection = file.open_writer()
             resources.callback(connection.close)
-            committer = executor or _own_threads(resources, "commit", 1)
-            heavy = executor or _own_threads(resources, "heavy-read", HEAVY_THREADS)
-            writer = GroupCommit(Session(connection), committer, on_commit_unknown, max_group)
+            committer = executor or _until_closed(resources, OneThread("commit"))
+            heavy = executor or _until_closed(
+                resources, ThreadPoolExecutor(HEAVY_THREADS, thread_name_prefix="heavy-read")
+            )
+            patience_s = COMMIT_PATIENCE_S if executor is None else 0.0
+            writer = GroupCommit(
+                Session(connection), committer, on_commit_unknown, max_group, patience_s
+            )
             database = cls(file, writer, heavy, resources.pop_all())
         try:
             await migrate(database, migrations, create_table=_CREATE_TABLE, now_ms=now_ms)
@@ -158,10 +167,9 @@ class SqliteDatabase:
         return Session(connection)
 
 
-def _own_threads(resources: ExitStack, name: str, count: int) -> ThreadPoolExecutor:
-    threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-    resources.callback(threads.shutdown)
-    return threads
+def _until_closed(resources: ExitStack, executor: Executor) -> Executor:
+    resources.callback(executor.shutdown)
+    return executor
 
 
 @contextmanager

@@ -11,6 +11,7 @@ It is a chain of callbacks and not a task, so that nothing can cancel it half wa
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
@@ -56,11 +57,14 @@ class GroupCommit:
         committer: Executor,
         on_commit_unknown: Callable[[BaseException], None],
         max_group: int,
+        patience_s: float,
     ) -> None:
         self._session = session
         self._committer = committer
         self._on_commit_unknown = on_commit_unknown
         self._max_group = max_group
+        self._patience_s = patience_s
+        self._last_commit_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Job] = deque()
         self._busy = False
@@ -112,9 +116,23 @@ class GroupCommit:
             self._roll_back()
             self._refuse(group, error)
             return
-        commit.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._committed, group, outcomes, done)
-        )
+        if self._soon_done(commit):
+            self._committed(group, outcomes, commit)
+        else:
+            commit.add_done_callback(
+                lambda done: self._loop.call_soon_threadsafe(self._committed, group, outcomes, done)
+            )
+
+    def _soon_done(self, commit: Commit[None]) -> bool:
+        """Wait a moment for a disk that was fast the last time; say whether it was again.
+
+        The two threads would else take turns at the interpreter's lock, which takes longer than
+        most commits do. A disk that stalls holds up the loop for that moment, once.
+        """
+        if self._last_commit_s < self._patience_s:
+            with suppress(TimeoutError):
+                commit.exception(self._patience_s)
+        return commit.done()
 
     def _run_units(self, group: list[Job]) -> list[Outcome]:
         session, outcomes = self._session, list[Outcome]()
@@ -138,7 +156,11 @@ class GroupCommit:
 
     def _commit(self) -> None:
         """Make the group durable; runs in the worker thread, alone on the connection."""
-        self._session.execute("COMMIT")
+        begun_s = time.monotonic()
+        try:
+            self._session.execute("COMMIT")
+        finally:
+            self._last_commit_s = time.monotonic() - begun_s
 
     def _committed(self, group: list[Job], outcomes: list[Outcome], done: Commit[None]) -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from dataclasses import dataclass, field
 
 import apsw
@@ -12,13 +13,18 @@ import apsw
 class FaultyDisk:
     """Which calls fail, by the end of the file's name: ``fail_sync = "-wal"``.
 
-    None lets all pass. ``full`` is a disk without room: every write to a file fails.
+    None lets all pass. ``full`` is a disk without room: every write to a file fails. While
+    ``awake`` is not set, every sync stalls.
     """
 
     name: str = field(default_factory=lambda: f"faulty-{secrets.token_hex(4)}")
     fail_sync: str | None = None
     fail_read: str | None = None
     full: bool = False
+    awake: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.awake.set()
 
 
 class FaultyVFS(apsw.VFS):
@@ -47,6 +53,7 @@ class FaultyFile(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802 - the driver names it
         if self._disk.fail_sync is not None and self._name.endswith(self._disk.fail_sync):
             raise apsw.IOError("the disk does not answer")
+        self._disk.awake.wait()
         super().xSync(flags)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - the driver names it

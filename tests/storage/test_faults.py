@@ -59,6 +59,22 @@ async def test_commit_unknown(tmp_path: Path, disk: FaultyDisk) -> None:
     await database.close()
 
 
+async def test_a_disk_that_stalls(tmp_path: Path, disk: FaultyDisk) -> None:
+    """Reads go on while a commit waits for its disk, and other writes wait with it."""
+    database = await open_shelf(tmp_path, vfs=disk.name)
+    await database.write(put(1))
+    disk.awake.clear()
+    stalled = asyncio.ensure_future(database.write(put(2)))
+    await asyncio.sleep(0.05)
+    behind = asyncio.ensure_future(database.write(put(3)))
+    assert await read_all(database) == [1]
+    assert not stalled.done()
+    disk.awake.set()
+    assert [await stalled, await behind] == [2, 3]
+    assert await read_all(database) == [1, 2, 3]
+    await database.close()
+
+
 async def test_after_commit_unknown(tmp_path: Path, disk: FaultyDisk) -> None:
     """After an unknown commit nothing is written any more; who waited is surely refused."""
     executor = HeldExecutor()
