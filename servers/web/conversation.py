@@ -81,9 +81,11 @@ class Conversation(web.RequestHandler):
                 await self._drain_helper()
             if not self._content.is_eof():
                 await self._drop_rest()
-            self._ended()
             if self._close or not response.keep_alive:
+                if not (self._close and self._content.is_eof()):
+                    self._see_off()
                 break
+            self._ended()
             if late and self._parser is not None:
                 # The parser counts a request only once its body is whole.
                 self._parser.message_consumed()
@@ -99,6 +101,10 @@ class Conversation(web.RequestHandler):
     def _refuse(self, error: ShopError) -> None:
         """Have an error answered in the place of a request."""
         self._messages.append((_ErrInfo(error.status, error, ""), EMPTY_PAYLOAD))
+
+    def _see_off(self) -> None:
+        """Close, although the client may still be sending what nobody reads."""
+        self.force_close()
 
     async def _something(self) -> None:
         """Wait for a request, or for what is none."""

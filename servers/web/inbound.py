@@ -44,9 +44,17 @@ class Room(Protocol):
     def head_ended(self, connection: Inbound) -> None:
         """Stop waiting for a head."""
 
+    def see_off(self, transport: asyncio.Transport) -> None:
+        """Close a connection after its last answer, once its client has hung up."""
+
 
 class Inbound(Conversation):
-    """A conversation within the shop's limits."""
+    """A conversation within the shop's limits.
+
+    The parser does not tell all. Where it fails it keeps the requests that came in the same
+    bytes before: none of them is begun, and one refusal answers all. A part of a head behind a
+    whole request is not known of, nor its time begun, until more of it comes.
+    """
 
     __slots__ = ("_arrivals", "_head_bytes", "_in_head", "_no_more", "_room", "_stalled")
 
@@ -148,6 +156,14 @@ class Inbound(Conversation):
             return self.timer()
         self._app.waiting -= 1
         return self._arrivals.popleft()
+
+    def _see_off(self) -> None:
+        transport = self.transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return  # The client is gone, or has yet to take an answer; that is waited for longer.
+        self.transport = None
+        self._room.see_off(transport)
+        self.connection_lost(None)
 
     # Heads
 

@@ -27,7 +27,7 @@ SPARE_CONNECTIONS = 32
 """Taken beyond the most, for health routes alone: who watches a full server can still ask it."""
 
 MAX_TURNED_AWAY = 256
-"""Most connections that are being told that there is no room; any more are just closed."""
+"""Most connections whose clients may hang up after the last answer; any more are just closed."""
 
 SPARE_FILES = 256
 """Files that connections leave free, for databases, hops and logs."""

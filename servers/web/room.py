@@ -1,7 +1,7 @@
-"""How many connections a server takes, and what becomes of those for which there is no room.
+"""How many connections a server takes, and how those end for which there is no room, or no more.
 
-Lives here: the count, the spare ones, the clock on heads that do not come. What one
-connection may do is ``inbound``'s.
+Lives here: the count, the spare ones, the clock on heads that do not come, the last second of
+a connection. What one connection may do is ``inbound``'s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from servers.domain.errors import Overloaded
 from servers.web.answers import PROBLEM, problem
@@ -40,7 +40,7 @@ class ConnectionRoom:
         self.turned_away = 0
         self._max = max_connections
         self._count = count
-        self._going: set[_TurnedAway] = set()
+        self._going: set[_Going] = set()
         self._loop = asyncio.get_running_loop()
         self._heads: dict[Inbound, float] = {}
         """Connections that owe a head, the one that owes it longest first."""
@@ -67,6 +67,23 @@ class ConnectionRoom:
     def head_ended(self, connection: Inbound) -> None:
         """Stop waiting for a head."""
         self._heads.pop(connection, None)
+
+    def see_off(self, transport: asyncio.Transport) -> None:
+        """Close a connection after its last answer, once its client has hung up.
+
+        Were it closed with something unread, the answer could be lost (RFC 9112 §9.6).
+        """
+        if len(self._going) < MAX_TURNED_AWAY and transport.can_write_eof():
+            transport.set_protocol(_Going(self._going, transport))
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+
+    def close(self) -> None:
+        """Wait for none of those that are going."""
+        for each in self._going.copy():
+            each.abort()
 
     def _look_for_late(self) -> None:
         # One timer for all: a timer for each head would cost every new connection.
@@ -95,39 +112,24 @@ class ConnectionRoom:
         if len(self._going) >= MAX_TURNED_AWAY:
             transport.abort()
             return
-        going = _TurnedAway(self._going)
-        transport.set_protocol(going)
-        going.connection_made(transport)
+        transport.write(_no_room())
+        self.see_off(transport)
 
 
-class _TurnedAway(asyncio.Protocol):
-    """A connection that is told that there is no room. What it sends is not looked at.
+class _Going(asyncio.Protocol):
+    """A connection that had its last answer. What its client still sends is not looked at."""
 
-    It is not closed at once: a client that still sends would lose the answer with it.
-    """
-
-    def __init__(self, going: set[_TurnedAway]) -> None:
+    def __init__(self, going: set[_Going], transport: asyncio.Transport) -> None:
+        self.abort = transport.abort
         self._going = going
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tell it, and go as soon as it has hung up."""
-        told = cast("asyncio.Transport", transport)  # uvloop's is none by type
-        self._going.add(self)
-        told.write(_no_room())
-        if told.can_write_eof():
-            told.write_eof()
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(TURNED_AWAY_S, told.abort)
-        else:
-            told.close()
+        self._timer = asyncio.get_running_loop().call_later(TURNED_AWAY_S, self.abort)
+        going.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Make room for the next."""
+        """Make room for the next; the client has hung up, or its time is over."""
         del exc
         self._going.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
 
 
 def _no_room() -> bytes:

@@ -55,6 +55,11 @@ class ShopServer(web.Server):
             auto_decompress=False,
         )
 
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Close all connections; up to ``timeout`` is waited twice for those that are busy."""
+        self.room.close()
+        await super().shutdown(timeout)
+
 
 @contextlib.asynccontextmanager
 async def serving(

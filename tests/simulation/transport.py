@@ -103,6 +103,10 @@ class End(asyncio.Transport):
         self._network.forget(self)
         self._network.loop.call_soon(self.protocol.connection_lost, None, context=self.context)
 
+    def can_write_eof(self) -> bool:
+        """Whether one side can end alone: it cannot, as over TLS."""
+        return False
+
     def is_closing(self) -> bool:
         """Whether it is over."""
         return self.closed

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from servers.web import room
 from tests.support.services import PATIENCE_S
+from tests.web.conftest import line_to
 
 if TYPE_CHECKING:
     from tests.support.services import Web
-    from tests.web.conftest import Echo
+    from tests.web.conftest import Echo, Line
 
 
 async def send(web: Web, data: bytes) -> tuple[int, dict[str, str], Any]:
@@ -94,6 +96,61 @@ async def test_a_second_request_that_is_none(web: Web) -> None:
     assert first.startswith(b"HTTP/1.1 200 ")
     assert b" 400 " in rest.partition(b"\r\n")[0]
     assert b'"code":"invalid_request"' in rest
+
+
+async def test_good_requests_before_one_that_is_none(web: Web, echo: Echo) -> None:
+    """Of what comes in one go with something that is no request nothing is begun."""
+    good = request(b"GET /show HTTP/1.1", b"Host: shop")
+    status, _, problem = await send(web, good + good + b"nonsense\r\n\r\n")
+    assert (status, problem["code"]) == (400, "invalid_request")
+    assert echo.handled == 0
+
+
+CHUNKED = request(
+    *(b"POST /body HTTP/1.1", b"Host: s", b"Content-Type: application/json"),
+    b"Transfer-Encoding: chunked",
+)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /" + LONG + b" HTTP/1.1\r\n\r\n",
+        CHUNKED + b"zz\r\n",
+        request(b"POST /nothing HTTP/1.1", b"Host: s", b"Content-Length: 9"),
+        request(b"GET /show HTTP/1.1", b"Host: no host"),
+    ],
+    ids=["no request", "a long line", "no chunk", "a body for nothing", "no host"],
+)
+async def test_whoever_still_sends_has_the_answer(web: Web, begun: bytes) -> None:
+    """What is sent behind it is read and dropped: unread, it would break the connection."""
+    async with line_to(web) as line:
+        line.send(begun)
+        assert (await line.answer()).status >= 400
+        for _ in range(20):
+            line.send(b"x" * 100_000)
+            await asyncio.sleep(0.001)
+        await line.writer.drain()
+        assert await line.reader.read() == b""
+
+
+async def send_for_ever(line: Line) -> None:
+    """Send until the connection breaks."""
+    while True:
+        line.send(b"x" * 1000)
+        await line.writer.drain()
+        await asyncio.sleep(0.001)
+
+
+async def test_whoever_sends_for_ever(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a refusal nobody is listened to for long."""
+    monkeypatch.setattr(room, "TURNED_AWAY_S", 0.05)
+    async with asyncio.timeout(PATIENCE_S), line_to(web) as line:
+        line.send(b"nonsense\r\n\r\n")
+        assert (await line.answer()).status == 400
+        with pytest.raises(ConnectionError):
+            await send_for_ever(line)
 
 
 @pytest.mark.parametrize("body", [b"zz\r\n", b"2\r\n{}xx\r\n0\r\n\r\n"])
