@@ -48,6 +48,12 @@ LINGER_S = 1.0
 STALL_S = 10.0
 """How long a client may take nothing of an answer that waits for it."""
 
+STOP_STALL_S = 1.0
+"""The same for a server that stops."""
+
+LAST_S = 0.5
+"""How long a server that stops waits, twice, for what its time to stop was too short for."""
+
 MAX_QUEUE_S = 2.0
 """A request that could not be begun in this time is refused: who sent it has no use for it."""
 

@@ -15,9 +15,11 @@ from servers.web.limits import (
     DRAIN_S,
     HEAD_S,
     IDLE_CONNECTION_S,
+    LAST_S,
     MAX_CONNECTIONS,
     MAX_HEAD_LINE_BYTES,
     MAX_HEADERS,
+    STOP_STALL_S,
 )
 from servers.web.room import ConnectionRoom
 
@@ -55,6 +57,11 @@ class ShopServer(web.Server):
             auto_decompress=False,
         )
 
+    def untaken(self) -> dict[asyncio.Transport, int]:
+        """Return how many bytes of answers wait for clients to take them, where any do."""
+        sizes = {each: each.get_write_buffer_size() for each in self._connections.values()}
+        return {each: size for each, size in sizes.items() if size}
+
     async def shutdown(self, timeout: float | None = None) -> None:
         """Close all connections; up to ``timeout`` is waited twice for those that are busy."""
         self.room.close()
@@ -73,7 +80,8 @@ async def serving(
     """Serve ``app`` on a bound socket, over TLS if so, until the block ends; then stop gracefully.
 
     At the end no new connection is taken; requests under way get up to ``shutdown_s`` to
-    finish; those who hold idle connections are told to close them.
+    finish, and their answers to be taken, by clients that take anything at all; those who
+    hold idle connections are told to close them.
     """
     server = ShopServer(app, max_connections=max_connections)
     if app.metrics is not None:
@@ -98,20 +106,30 @@ async def serving(
     finally:
         app.draining = True
         listener.close()
-        await _drain(app, shutdown_s)
+        await _drain(app, server, shutdown_s)
         server.pre_shutdown()
-        await server.shutdown(shutdown_s)
+        await server.shutdown(LAST_S)
         if app.access_log is not None:
             app.access_log.flush()
 
 
-async def _drain(app: App, shutdown_s: float) -> None:
-    """Answer what is under way, and what keep-alive clients still send in a short while."""
+async def _drain(app: App, server: ShopServer, shutdown_s: float) -> None:
+    """Answer what is under way, and what keep-alive clients still send in a short while.
+
+    Whoever takes nothing of its answers is not waited for.
+    """
     loop = asyncio.get_running_loop()
     end_s = loop.time() + shutdown_s
     await asyncio.sleep(DRAIN_S)
-    while (app.in_flight or app.waiting) and loop.time() < end_s:  # noqa: ASYNC110  # a count has no event
+    before, look_s = server.untaken(), loop.time() + STOP_STALL_S
+    while (app.in_flight or app.waiting or server.untaken()) and loop.time() < end_s:
         await asyncio.sleep(0.01)
+        if loop.time() >= look_s:
+            now, look_s = server.untaken(), loop.time() + STOP_STALL_S
+            for transport in now.keys() & before.keys():
+                if now[transport] >= before[transport]:
+                    transport.abort()
+            before = now
 
 
 def stop_event() -> asyncio.Event:

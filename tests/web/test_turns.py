@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from servers.web import serving
 from servers.web.limits import BEGUN_A_TURN, DRAIN_S
+from servers.web.serving import ShopServer
 from servers.web.turns import Turns
 from tests.support.services import PATIENCE_S, make_app, wait_until
 from tests.web.conftest import line_to, served
@@ -92,7 +93,7 @@ async def test_a_stop_waits_for_those_whose_turn_is_to_come(echo: Echo) -> None:
     """What has arrived when a server stops, and is not begun yet, is not left behind."""
     app = make_app(echo.routes())
     app.waiting = 1
-    stopping = asyncio.ensure_future(serving._drain(app, PATIENCE_S))
+    stopping = asyncio.ensure_future(serving._drain(app, ShopServer(app), PATIENCE_S))
     await asyncio.sleep(2 * DRAIN_S)
     assert not stopping.done()
     app.waiting = 0
