@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _BETWEEN = len(": \r\n")
+_PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 """A name or an address, and a port (RFC 3986 §3.2.2); it may be empty."""
 
@@ -35,7 +36,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9
 def checked_path(raw: Request) -> str:
     """Return the path on this server that a request's target names, percent-encoded as it came.
 
-    ``Host`` must be a host, and a target in absolute form must name the same (RFC 9112 §3.2).
+    ``Host`` must be a host, and a target in absolute form must name the same (RFC 9112 §3.2,
+    RFC 9110 §4.2.3).
     Raises `InvalidRequest`, `HeadTooLarge`, `VersionOfHttp`.
     """
     message = raw.message
@@ -54,7 +56,9 @@ def checked_path(raw: Request) -> str:
         return raw.path
     scheme, _, rest = raw.path.partition("://")
     named, slash, local = rest.partition("/")
-    if scheme.lower() in {"http", "https"} and named.lower() == host.lower():
+    # The port that goes without saying may be said.
+    port = _PORTS.get(scheme.lower())
+    if port and named.lower().removesuffix(port) == host.lower().removesuffix(port):
         return slash + local
     raise InvalidRequest("The request must name a path on this server.")
 

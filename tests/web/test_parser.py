@@ -181,6 +181,27 @@ async def test_continue(web: Web) -> None:
     assert (status, problem["code"]) == (413, "body_too_large")
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "expected"),
+    [
+        (b"http://shop/show", b"shop", 200),
+        (b"http://SHOP:80/show", b"shop", 200),
+        (b"http://shop/show", b"shop:80", 200),
+        (b"https://shop:443/show", b"shop", 200),
+        (b"http://[::80]:80/show", b"[::80]", 200),
+        (b"http://shop", b"shop", 404),
+        (b"http://shop:443/show", b"shop", 400),
+        (b"http://shop:8000/show", b"shop", 400),
+        (b"http://shop/show", b"shop.example", 400),
+        (b"ftp://shop/show", b"shop", 400),
+    ],
+)
+async def test_absolute_form(web: Web, target: bytes, host: bytes, expected: int) -> None:
+    """A target may name this server, its ordinary port said or not; it may name no other."""
+    status, _, _ = await send(web, request(b"GET " + target + b" HTTP/1.1", b"Host: " + host))
+    assert status == expected
+
+
 async def test_http_1_0(web: Web) -> None:
     """A client of HTTP/1.0 is answered and the connection closed."""
     status, headers, body = await send(web, b"GET /show HTTP/1.0\r\n\r\n")
