@@ -1,7 +1,8 @@
 """One server of the shop as a child process.
 
-Lives here: starting it, learning that it is ready, and how it ended. When to start it again
-is decided in `servers.supervisor`.
+Lives here: starting it, learning that it is ready, and how it ended; and both ends of the
+pipe by which a child learns that its parent is gone. When to start it again is decided in
+`servers.supervisor`.
 """
 
 from __future__ import annotations
@@ -135,3 +136,15 @@ def lifeline_pipe() -> Iterator[int]:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def end_with_parent(stop: asyncio.Event) -> None:
+    """Set ``stop`` when whoever holds the other end of standard input is gone."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        if not os.read(0, 1024):
+            loop.remove_reader(0)
+            stop.set()
+
+    loop.add_reader(0, ended)

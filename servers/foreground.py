@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from servers.access import exposure, tls
 from servers.access.keyring import Keyring
+from servers.child import end_with_parent
 from servers.listening import listen, url_of
 from servers.meanwhile import meanwhile
 from servers.web.room import connections_within_files
-from servers.web.serving import end_with_parent, serving, stop_event
+from servers.web.serving import serving, stop_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

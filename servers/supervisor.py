@@ -12,7 +12,7 @@ A child finds in its environment: ``BOOKSTORE_LISTEN_FD``, a socket that listens
 outlives it, so that a customer who comes while it is restarted waits and is not refused;
 ``BOOKSTORE_READY_FD``, into which it writes one line once it serves; and
 ``BOOKSTORE_PARENT_PIPE``: its standard input ends when the supervisor does, however that
-dies.
+dies. Where the supervisor finds that itself, it stops the shop with its own parent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from servers import listening
 from servers.access import exposure, shop_folder, tls, tokens
-from servers.child import Child, lifeline_pipe
+from servers.child import Child, end_with_parent, lifeline_pipe
 from servers.domain.errors import InvalidRequest
 from servers.listening import SupervisorError
 from servers.shop_file import (
@@ -162,6 +162,8 @@ class _Supervisor:
     async def run(self) -> int:
         """Start all, watch until told to stop, stop all."""
         with _caught(self._on_signal), lifeline_pipe() as lifeline:
+            if self.settings.parent_pipe:
+                end_with_parent(self.stopping)
             tasks = {
                 name: asyncio.create_task(self._keep(child, lifeline))
                 for name, child in self.children.items()

@@ -48,18 +48,20 @@ class DemoShop:
 async def open_shop(folder: Path) -> AsyncIterator[DemoShop]:
     """Run `bookstore up` on free ports while the block does."""
     log = folder.with_suffix(".log")
-    with log.open("wb") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *command_line("--data", str(folder), "up", "--port", "0"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            env=_without_ours(os.environ),
-        )
-    try:
-        yield DemoShop(folder, await _announced_url(process, log))
-    finally:
-        await _stop(process)
+    # Should this process be killed, the shop closes with the pipe.
+    with lifeline_pipe() as lifeline:
+        with log.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *command_line("--data", str(folder), "up", "--port", "0"),
+                stdin=lifeline,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                env={**_without_ours(os.environ), f"{settings.PREFIX}PARENT_PIPE": "true"},
+            )
+        try:
+            yield DemoShop(folder, await _announced_url(process, log))
+        finally:
+            await _stop(process)
 
 
 @contextlib.asynccontextmanager

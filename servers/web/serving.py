@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -139,15 +138,3 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, event.set)
     return event
-
-
-def end_with_parent(stop: asyncio.Event) -> None:
-    """Set ``stop`` when whoever holds the other end of standard input is gone."""
-    loop = asyncio.get_running_loop()
-
-    def ended() -> None:
-        if not os.read(0, 1024):
-            loop.remove_reader(0)
-            stop.set()
-
-    loop.add_reader(0, ended)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -189,6 +190,20 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path, number: signal.Signals) -
         process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert list((tmp_path / "tmp").iterdir()) == []
+    assert not _answers(printed)
+
+
+def test_the_shop_of_a_killed_demo_closes(tmp_path: Path) -> None:
+    """A demo that nobody could warn leaves no server behind; only its folder stays."""
+    with _demo(tmp_path) as process:
+        assert process.stdout is not None
+        printed = process.stdout.readline() + process.stdout.readline()
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+    until_s = time.monotonic() + PATIENCE_S
+    while list((tmp_path / "tmp").glob("*/shop/shop.json")):
+        assert time.monotonic() < until_s, "the shop stayed open"
+        time.sleep(0.05)
     assert not _answers(printed)
 
 
