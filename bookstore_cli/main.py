@@ -127,7 +127,7 @@ def make_cli() -> Root:
 
 
 def main() -> None:
-    """Run the command line of this process; the entry point."""
+    """Run the command line of this process."""
     sys.exit(run(sys.argv[1:]))
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +18,14 @@ from tests.cli.fake_frontend import (
     answers,
     frontend,
 )
+from tests.repo.modules import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Bookstore
+
+_ENTRY = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,25 @@ def test_a_bug_is_one_sentence(bookstore: Bookstore, monkeypatch: pytest.MonkeyP
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert "ZeroDivisionError: oops" in ran.err
+
+
+@pytest.mark.parametrize("way", ["python", "script"])
+def test_ctrl_c_before_the_command_has_begun(tmp_path: Path, way: str) -> None:
+    """Who thinks better of it while modules are still imported is told nothing; exit 130."""
+    module, _, name = _ENTRY["project"]["scripts"]["bookstore"].partition(":")
+    begun = {
+        "python": ["-m", "bookstore_cli"],
+        "script": ["-c", f"import {module}; {module}.{name}()"],
+    }
+    ctrl_c = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "click.py").write_text(ctrl_c)
+    ended = subprocess.run(
+        [sys.executable, *begun[way], "search", "x"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["buy", "--help"], ["--version"]])
