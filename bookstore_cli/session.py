@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servers.domain.errors import InvalidRequest, Unauthorized, Unavailable
+from servers.domain.errors import InvalidRequest, ShopError, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from bookstore_cli.client import Client
@@ -122,20 +122,29 @@ class Session:
     @cached_property
     def closed(self) -> bool:
         """Whether the shop that is meant lies in the folder and does not run."""
+        return not self.option("url") and self._folder_is_closed
+
+    @cached_property
+    def _folder_is_closed(self) -> bool:
         from bookstore_cli.locks import is_closed
 
-        return not self.option("url") and is_closed(self.folder, self.shop)
+        return is_closed(self.folder, self.shop)
 
     @cached_property
     def _named_url(self) -> tuple[str, str]:
-        """The frontend's URL, and where it came from. Raises `Unavailable` for a closed shop.
-
-        Whoever listens at the usual address then is another shop, or none: it must get neither
-        a purchase nor a token.
-        """
+        """The frontend's URL, and where it came from. Raises `Unavailable` for a closed shop."""
         if self.option("url"):
             return str(self.option("url")), ""
-        if self.closed:
+        return self._url_of_folder
+
+    @cached_property
+    def _url_of_folder(self) -> tuple[str, str]:
+        """The URL of the folder's shop, likewise.
+
+        Whoever listens at the usual address of a closed shop is another shop, or none: it must
+        get neither a purchase nor a token.
+        """
+        if self._folder_is_closed:
             raise Unavailable(
                 f"The shop in {self.folder} is not open. Start it with `bookstore up`, or name "
                 "where another one is with --url or --data."
@@ -189,11 +198,34 @@ class Session:
             )
         return token
 
+    def _token_for_frontend(self) -> str:
+        """Return the admin token for the shop that is meant. Raises `Unauthorized`.
+
+        That of the folder is for the folder's own shop: another gets none that was not named.
+        """
+        named = self.option("token_file") or os.environ.get("BOOKSTORE_ADMIN_TOKEN")
+        if self.option("url") and not named and not self._is_url_of_folder():
+            raise Unauthorized(
+                f"The admin token in {self.folder} is for the shop of that folder, which is not "
+                f"open at {self.url}. Name the token for that URL with --token-file or "
+                "BOOKSTORE_ADMIN_TOKEN."
+            )
+        return self.token()
+
+    def _is_url_of_folder(self) -> bool:
+        """Say whether the URL that was named is that of the shop which is open in the folder."""
+        from bookstore_cli.connection import parse_url
+
+        try:
+            return parse_url(self.url) == parse_url(self._url_of_folder[0])
+        except (ShopError, ValueError):  # It is closed, or its note makes no sense.
+            return False
+
     def client(self, *, admin: bool = False) -> Client:
         """Return a client of the frontend; only one for staff carries the admin token."""
         from bookstore_cli.client import Client
 
-        token = self.token() if admin else None
+        token = self._token_for_frontend() if admin else None
         url, source = self._named_url
         try:
             client = Client(

@@ -78,11 +78,15 @@ def story(told_story: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def bookstore(folder: Path, capfd: pytest.CaptureFixture[Any]) -> Bookstore:
-    """Run one command in this process, with a folder of its own."""
+    """Run one command in this process, with a folder of its own.
+
+    The folder's token is named, as it is for whoever keeps it for a shop elsewhere.
+    """
+    place = ("--data", folder, "--token-file", folder / "admin.token")
 
     def call(*words: object) -> Ran:
         capfd.readouterr()
-        code = run([str(word) for word in ("--data", folder, *words)])
+        code = run([str(word) for word in (*place, *words)])
         captured = capfd.readouterr()
         return Ran(code, captured.out, captured.err)
 

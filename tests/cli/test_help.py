@@ -103,7 +103,8 @@ def test_a_short_command_imports_nothing_heavy(
 ) -> None:
     """Piped one-shot commands load neither a web framework nor an event loop nor tables."""
     with frontend(answers(value)) as shop:
-        done = _python(_IMPORTED, *words, "--url", shop.url, "--data", str(folder))
+        token = ("--token-file", str(folder / "admin.token"))
+        done = _python(_IMPORTED, *words, "--url", shop.url, *token)
     assert "Error" not in done.stderr
     assert done.stderr.splitlines()[-1] == ""
 

@@ -77,8 +77,9 @@ def test_a_terminal_gets_a_table() -> None:
 def test_a_terminal_is_asked_before_a_delete(folder: Path, typed: str, code: int) -> None:
     """Only a yes deletes; anything else is exit 3 and changes nothing."""
     with frontend(answers(BOOK), answers(None, 204)) as shop:
-        words = ("books", "delete", "2", "--url", shop.url, "--data", str(folder))
-        exited, seen = _on_a_terminal(typed, *words)
+        words = ("books", "delete", "2", "--url", shop.url)
+        token = ("--token-file", str(folder / "admin.token"))
+        exited, seen = _on_a_terminal(typed, *words, *token)
     assert exited == code
     assert "Delete book 2, “RPCs for Noobs”, for good? [y/N]" in seen
     assert shop.asked == ["GET /books/2"] + ["DELETE /books/2"] * (code == 0)

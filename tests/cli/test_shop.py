@@ -70,7 +70,7 @@ def test_a_page_that_leads_to_itself_ends_the_list(bookstore: Bookstore) -> None
 
 
 def test_staff_commands_carry_the_token(bookstore: Bookstore) -> None:
-    """Commands for staff send the folder's token; what customers do never does."""
+    """Commands for staff send the token; what customers do never does."""
     with frontend(answers([])) as shop:
         bookstore("orders", "list", "--state", "pending", "--book", 2, "--url", shop.url)
         bookstore("search", "x", "--url", shop.url)

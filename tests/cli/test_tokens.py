@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bookstore_cli.main import run
 from tests.cli.conftest import TOKEN
+from tests.cli.fake_frontend import answers, frontend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Bookstore
+    from tests.cli.fake_frontend import Frontend
 
 
 @pytest.fixture(autouse=True)
@@ -122,11 +126,57 @@ def test_an_open_file_is_refused(bookstore: Bookstore, folder: Path) -> None:
 
 
 def test_the_command_takes_its_token_from_the_environment(
-    bookstore: Bookstore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A malformed one is refused before anybody is asked, and is not shown."""
     monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN", "nearly-a-secret")
-    ran = bookstore("orders", "list")
-    assert ran.code == 4
-    assert "BOOKSTORE_ADMIN_TOKEN" in ran.err
-    assert "nearly-a-secret" not in ran.err
+    assert run(["--data", str(folder), "orders", "list"]) == 4
+    told = capfd.readouterr().err
+    assert "BOOKSTORE_ADMIN_TOKEN" in told
+    assert "nearly-a-secret" not in told
+
+
+class FoldersOwn:
+    """A folder whose note says where its shop is, and a shop that is another."""
+
+    def __init__(self, folder: Path, own: Frontend, other: Frontend) -> None:
+        note = {"frontend": {"url": own.url, "pid": 1}}
+        (folder / "shop.json").write_text(json.dumps(note))
+        self.folder, self.own, self.other = folder, own, other
+
+    def lists_orders(self, *words: str) -> int:
+        """List the orders and return the exit code."""
+        return run(["--data", str(self.folder), "orders", "list", *words])
+
+
+@pytest.fixture
+def shops(folder: Path) -> Iterator[FoldersOwn]:
+    """Return a folder, its own shop and another one."""
+    with frontend(answers([])) as own, frontend(answers([])) as other:
+        yield FoldersOwn(folder, own, other)
+
+
+def test_the_folders_token_is_for_the_folders_shop(
+    shops: FoldersOwn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Another shop that is named hears nothing; the same one, named by its URL, is asked."""
+    assert shops.lists_orders("--url", shops.other.url) == 4
+    assert "--token-file" in capfd.readouterr().err
+    monkeypatch.setenv("BOOKSTORE_URL", shops.other.url)
+    assert shops.lists_orders() == 4
+    assert shops.lists_orders("--url", f"{shops.own.url}/") == 0
+    (shops.folder / "shop.json").write_text("{")
+    assert shops.lists_orders("--url", shops.own.url) == 4
+    assert shops.other.requests == []
+
+
+def test_a_token_that_was_named_goes_where_the_url_says(
+    shops: FoldersOwn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever names the token, be it the folder's, means it for that shop."""
+    token_file = str(shops.folder / "admin.token")
+    assert shops.lists_orders("--url", shops.other.url, "--token-file", token_file) == 0
+    monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN", "a" * 64)
+    assert shops.lists_orders("--url", shops.other.url) == 0
+    sent = [request.headers["authorization"] for request in shops.other.requests]
+    assert sent == [f"Bearer {TOKEN}", f"Bearer {'a' * 64}"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bookstore(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Bookstore:
-    """Run one command in this process, with a folder of its own that has a token."""
+    """Run one command in this process, with a folder of its own for a token."""
     from bookstore_cli.main import run
     from tests.cli.conftest import TOKEN, Ran
 
@@ -27,7 +27,7 @@ def bookstore(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Bookstore:
     token.chmod(0o600)
 
     def call(*words: object) -> Ran:
-        code = run([str(word) for word in ("--data", tmp_path, *words)])
+        code = run([str(word) for word in ("--token-file", token, *words)])
         captured = capfd.readouterr()
         return Ran(code, captured.out, captured.err)
 
