@@ -11,12 +11,14 @@ import click
 
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
+from bookstore_cli.locks import is_closed
 from bookstore_cli.session import pass_session
 from bookstore_cli.terminal import tell, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from bookstore_cli.session import Session
     from servers.domain.invariants import Findings
@@ -114,12 +116,21 @@ def _open(
             "folder with --data, or --catalog-url and --order-url."
         )
     else:
-        at = backoffice.running_at(session.folder)
+        at = _running_at(session.folder)
     if at is None:
         return backoffice.open_stopped(session.folder, to_change=to_change)
     secure = at.catalog.startswith("https:") or at.order.startswith("https:")
     tls = session.trust.context() if secure else None
     return backoffice.open_running(at, session.token(), call_s=session.timeout_s, tls=tls)
+
+
+def _running_at(folder: Path) -> Urls | None:
+    """Return where the shop in a folder runs; None where it is stopped, whatever its note says."""
+    from servers.shop_file import read_shop_file
+    from servers.upkeep import backoffice
+
+    closed = is_closed(folder, read_shop_file(folder) or {})
+    return None if closed else backoffice.running_at(folder)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CATALOG = "catalog.db"
+SUPERVISOR_LOCK = "shop.lock"
 
 
 def owner_of(lock: Path) -> int | None:
@@ -34,26 +35,25 @@ def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
 
     Of a folder that cannot be looked into, or has no shop, nothing is known: it is not closed.
     ``note`` is what a shop that was opened by `up` wrote down. While its catalog is started
-    anew nobody holds the lock.
+    anew nobody holds the lock of that.
     """
-    supervisor = note.get("supervisor_pid")
-    if isinstance(supervisor, int) and _is_alive(supervisor):
-        return False
     try:
-        return (folder / CATALOG).exists() and owner_of(folder / f"{CATALOG}.lock") is None
+        if not (folder / CATALOG).exists() or _is_supervised(folder, note):
+            return False
+        return owner_of(folder / f"{CATALOG}.lock") is None
     except FileNotFoundError:
         return True
     except OSError:
         return False
 
 
-def _is_alive(pid: int) -> bool:
-    # As in `servers.shop_file`, which a short command may not import.
+def _is_supervised(folder: Path, note: Mapping[str, object]) -> bool:
+    """Say whether the supervisor that wrote a note still holds the folder. Raises OSError.
+
+    That a process has its id proves nothing: after a crash it may be another's.
+    """
     try:
-        if pid > 0:
-            os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        supervisor = note.get("supervisor_pid")
+        return supervisor is not None and owner_of(folder / SUPERVISOR_LOCK) == supervisor
+    except FileNotFoundError:
         return False
-    except OSError:
-        return True
-    return pid > 0

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bookstore_cli.locks import is_closed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -61,6 +63,11 @@ class Patient:
         return read_shop_file(self.folder)
 
     @cached_property
+    def closed(self) -> bool:
+        """Whether nobody runs the shop, whoever has the process ids of the note by now."""
+        return is_closed(self.folder, self.note or {})
+
+    @cached_property
     def supervised(self) -> bool:
         """Whether the note's supervisor runs."""
         return self.alive("supervisor_pid")
@@ -76,7 +83,7 @@ class Patient:
 
         found = (self.note or {}).get(name)
         pid = found.get("pid") if isinstance(found, dict) else found
-        return isinstance(pid, int) and pid > 0 and is_alive(pid)
+        return isinstance(pid, int) and pid > 0 and is_alive(pid) and not self.closed
 
     def url_of(self, server: str) -> str | None:
         """Return a server's URL from the note."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.shop_file import only_supervisor, write_shop_file
 from servers.storage.sqlite_file import FileLock
-from servers.supervisor import write_shop_file
 from servers.upkeep.backoffice import open_stopped
 from tests.audit.keepers import tamper
 from tests.cli.fake_frontend import closed_port
@@ -163,8 +164,9 @@ def test_a_database_in_use_is_named(bookstore: Bookstore, story: Path) -> None:
 def test_a_running_shop_that_does_not_answer_is_9(bookstore: Bookstore, story: Path) -> None:
     """A living process that nobody reaches at its URL is not taken for a stopped shop."""
     url = closed_port()
-    write_shop_file(story, dict.fromkeys(("frontend", "catalog", "order"), (url, 1)))
-    ran = bookstore("audit", "--timeout", "1")
+    with only_supervisor(story):
+        write_shop_file(story, dict.fromkeys(("frontend", "catalog", "order"), (url, 1)))
+        ran = bookstore("audit", "--timeout", "1")
     assert ran.code == 9
     assert "catalog" in ran.err
     (story / "shop.json").unlink()
@@ -183,6 +185,16 @@ def test_a_note_of_a_dead_shop_is_passed_over(bookstore: Bookstore, story: Path)
     gone = 2**22 + 1  # Above the highest process id that Linux gives, or macOS.
     note = {name: {"url": closed_port(), "pid": gone} for name in ("frontend", "catalog", "order")}
     (story / "shop.json").write_text(json.dumps({**note, "supervisor_pid": gone}))
+    assert bookstore("audit").out == OK
+
+
+def test_a_note_whose_process_ids_others_have_is_passed_over(
+    bookstore: Bookstore, story: Path
+) -> None:
+    """Nor does it count that they run: nobody holds the shop's locks."""
+    write_shop_file(
+        story, dict.fromkeys(("frontend", "catalog", "order"), (closed_port(), os.getpid()))
+    )
     assert bookstore("audit").out == OK
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookstore_cli import running, session
+from servers.shop_file import only_supervisor, write_shop_file
 from servers.storage.sqlite_file import FileLock
 from tests.cli.fake_frontend import answers, frontend
 
@@ -48,6 +49,18 @@ def test_a_note_that_was_left_behind(
         (story / "shop.json").write_text(json.dumps(note))
         assert bookstore("info", 1).code == 9
         assert stranger.requests == []
+
+
+def test_a_note_whose_process_id_another_has(
+    bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where the supervisor's id has gone to another process; the lock tells them apart."""
+    with frontend(answers(BOOK)) as stranger:
+        write_shop_file(story, {"frontend": (stranger.url, 1)})
+        assert bookstore("info", 1).code == 9
+        assert stranger.requests == []
+        with only_supervisor(story):
+            assert bookstore("info", 1).code == 0
 
 
 def test_a_catalog_that_runs_by_itself(

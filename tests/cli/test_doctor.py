@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ import apsw
 import pytest
 
 from bookstore_cli.doctor import machine, running
-from servers import supervisor
 from servers.access import tokens
+from servers.shop_file import only_supervisor, write_shop_file
 from tests.audit.keepers import tamper
 from tests.cli.fake_frontend import answers, frontend, refuses
 from tests.support.shop import Shop, open_shop
@@ -434,12 +435,17 @@ def test_a_shop_that_runs_and_is_well(open_one: Shop) -> None:
     assert "none is running" not in done.stdout
 
 
-def _note(folder: Path, url: str) -> None:
-    """Write the note of a shop whose servers all are what answers at ``url``."""
+@contextmanager
+def open_at(folder: Path, url: str) -> Iterator[None]:
+    """Be the supervisor of a shop whose servers all are what answers at ``url``."""
     tokens.ensure(folder)
-    supervisor.write_shop_file(
-        folder, dict.fromkeys(("frontend", "catalog", "order"), (url, os.getpid()))
-    )
+    with only_supervisor(folder):
+        _note(folder, url)
+        yield
+
+
+def _note(folder: Path, url: str) -> None:
+    write_shop_file(folder, dict.fromkeys(("frontend", "catalog", "order"), (url, os.getpid())))
 
 
 def _order(state: str, age_s: float) -> dict[str, object]:
@@ -450,8 +456,7 @@ def _order(state: str, age_s: float) -> dict[str, object]:
 @pytest.mark.parametrize(("age_s", "state"), [(10, "ok"), (100, "fail")])
 def test_stuck_orders(bookstore: Bookstore, folder: Path, age_s: float, state: str) -> None:
     """An order that is pending for more than 75 s is stuck, a younger one is under way."""
-    with frontend(answers([_order("pending", age_s)])) as shop:
-        _note(folder, shop.url)
+    with frontend(answers([_order("pending", age_s)])) as shop, open_at(folder, shop.url):
         finding = examined(bookstore)["orders"]
         assert any("/orders?state=cancelling" in asked for asked in shop.asked)
     assert finding["state"] == state
@@ -459,17 +464,26 @@ def test_stuck_orders(bookstore: Bookstore, folder: Path, age_s: float, state: s
 
 def test_a_server_that_is_not_ready(bookstore: Bookstore, folder: Path) -> None:
     """What a server says is wrong with it is repeated."""
-    with frontend(refuses("unavailable", "Not ready: storage: disk full.")) as shop:
-        _note(folder, shop.url)
+    broken = refuses("unavailable", "Not ready: storage: disk full.")
+    with frontend(broken) as shop, open_at(folder, shop.url):
         finding = examined(bookstore, 8)["catalog"]
     assert finding["state"] == "fail"
 
 
 def test_a_server_that_does_not_answer(bookstore: Bookstore, folder: Path) -> None:
     """A process that runs and does not answer is wrong."""
-    _note(folder, "http://127.0.0.1:9")
-    finding = examined(bookstore, 8)["order"]
+    with open_at(folder, "http://127.0.0.1:9"):
+        finding = examined(bookstore, 8)["order"]
     assert "does not answer" in finding["found"]
+
+
+@pytest.mark.usefixtures("free_ports")
+def test_a_note_whose_process_ids_others_have(bookstore: Bookstore, folder: Path) -> None:
+    """Nobody holds the shop's locks, so it is closed, whoever has the ids of the note by now."""
+    _note(folder, "http://127.0.0.1:9")
+    found = examined(bookstore, 0)
+    assert "left behind" in found["shop.json"]["found"]
+    assert found["servers"]["found"] == "none is running"
 
 
 def test_a_server_with_another_clock(
@@ -477,8 +491,7 @@ def test_a_server_with_another_clock(
 ) -> None:
     """A server whose time differs is to be looked at."""
     minute_on = SimpleNamespace(time=lambda: time.time() + 60)
-    with frontend(answers({})) as shop:
-        _note(folder, shop.url)
+    with frontend(answers({})) as shop, open_at(folder, shop.url):
         monkeypatch.setattr(running, "time", minute_on)
         finding = examined(bookstore)["catalog clock"]
     assert finding["state"] == "warn"
