@@ -19,7 +19,8 @@ def owner_of(lock: Path) -> int | None:
 
     Raises OSError. The lock is asked for together with others, and let go at once.
     """
-    descriptor = os.open(lock, os.O_RDONLY)
+    # Were it a FIFO, opening it would wait for somebody to write.
+    descriptor = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

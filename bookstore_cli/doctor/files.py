@@ -115,8 +115,13 @@ def locks(patient: Patient) -> Iterator[Finding]:
         if patient.alive(server):
             ours.add((patient.note or {})[server]["pid"])
     for name in LOCKS:
+        path = patient.folder / name
+        if path.exists() and not path.is_file():
+            advice = f"The shop cannot open like this. Remove it: {path}"
+            yield Finding(FAIL, name, "is not a file", advice)
+            continue
         with suppress(FileNotFoundError, PermissionError):
-            owner = owner_of(patient.folder / name)
+            owner = owner_of(path)
             if owner is None:
                 yield Finding(OK, name, "nobody holds it")
             elif owner in ours:

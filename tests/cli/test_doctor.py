@@ -271,6 +271,16 @@ def test_a_lock_that_a_stranger_holds(bookstore: Bookstore, folder: Path) -> Non
     assert str(os.getpid()) in finding["found"]
 
 
+@pytest.mark.usefixtures("free_ports")
+@pytest.mark.parametrize("name", ["shop.lock", "catalog.db.lock"])
+def test_a_lock_that_is_no_file(bookstore: Bookstore, folder: Path, name: str) -> None:
+    """A FIFO in place of a lock is wrong, and nobody waits for what comes out of it."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name, 0o600)
+    (folder / "shop.json").write_text('{"supervisor_pid": 1}')
+    assert examined(bookstore, 8)[name]["found"] == "is not a file"
+
+
 @pytest.fixture
 def taken() -> Iterator[socket.socket]:
     """A port that another program listens on."""
