@@ -201,12 +201,14 @@ def _facts(order: Order) -> dict[str, object]:
 def _out_of_stock(order: Order) -> ShopError:
     asked, left = order.purchase.quantity, order.stock_seen or 0
     if left == 0:
-        detail = f"Book {order.purchase.book_id} is sold out. Try again after a restock."
+        detail = (
+            f"Book {order.purchase.book_id} is sold out. Try again after a restock, with a new key."
+        )
     else:
         copies = "copy is" if left == 1 else "copies are"
         detail = (
             f"{asked} copies of book {order.purchase.book_id} were asked for, {left} {copies} "
-            f"left. Buy fewer, or try again after a restock."
+            f"left. With a new key buy fewer, or try again after a restock."
         )
     return OutOfStock(detail, **_facts(order), requested=asked, available=left)
 
@@ -219,7 +221,8 @@ def _current(order: Order) -> dict[str, object]:
 def _version_conflict(order: Order) -> ShopError:
     detail = (
         f"Book {order.purchase.book_id} is at version {order.version_seen}, not "
-        f"{order.purchase.version}: it changed meanwhile. Look at it again and decide anew."
+        f"{order.purchase.version}: it changed meanwhile. Look at it again and decide anew, with "
+        f"a new key."
     )
     return VersionConflict(detail, **_facts(order), current=_current(order))
 

@@ -90,10 +90,10 @@ def kept() -> KeptOrderBody:
 def refusals() -> tuple[ShopError, ...]:
     """Return the problems of purchases that were refused for good, one of each."""
     of = {"order_id": ORDER_ID, "book_id": BOOK_ID}
-    sold_out = f"Book {BOOK_ID} is sold out. Try again after a restock."
+    sold_out = f"Book {BOOK_ID} is sold out. Try again after a restock, with a new key."
     changed = (
         f"Book {BOOK_ID} is at version 7, not 6: it changed meanwhile. Look at it again and "
-        f"decide anew."
+        f"decide anew, with a new key."
     )
     dearer = (
         f"Book {BOOK_ID} costs 9.00 a copy, more than the 8.00 that you allowed. Allow 9.00 with "

@@ -136,6 +136,21 @@ def test_out_of_stock_counts_in_words(left: int, words: str) -> None:
     assert words in refusal("out_of_stock", stock_seen=left).refusal().detail
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        refusal("out_of_stock", stock_seen=0),
+        refusal("out_of_stock"),
+        refusal("version_conflict"),
+        refusal("price_changed"),
+        PENDING.decided(entry(Kind.VOID)),
+    ],
+)
+def test_another_try_needs_another_key(order: Order) -> None:
+    """A key that was refused stays refused, so whoever is told to try again is told of that."""
+    assert "with a new key" in order.refusal().detail.lower()
+
+
 def test_a_reason_of_tomorrow_is_internal() -> None:
     """A reason that this version does not know is not told as another one."""
     assert refusal("of_tomorrow").refusal().code == "internal"
