@@ -19,7 +19,6 @@ from servers.domain.errors import OutcomeUnknown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookstore_cli.client import Client
     from bookstore_cli.session import Session
 
 DECLINED = 3
@@ -101,7 +100,7 @@ def edit(session: Session, /, book_id: int, isbn: str | None, **fields: object) 
     if not named:
         raise click.UsageError("Name what to edit: --title, --author, --topic, --price or --isbn.")
     client = session.client(admin=True)
-    version = _version_now(client, book_id)
+    version = client.version_of(book_id)
     with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
         answer = client.call(wire.edit(book_id, named, version))
     session.output.thing(BOOK, answer)
@@ -148,7 +147,7 @@ def restock(  # noqa: PLR0913  # one parameter for each thing that may be typed
     wish: dict[str, object] = {"change": change, "reason": reason}
     if count is not None:
         wish = {"count": count, "reason": reason}
-        version = version or _version_now(client, book_id)
+        version = version or client.version_of(book_id)
     with _naming(key):
         answer = client.call(wire.restock(book_id, wish, version, key))
     done = f"The stock of book {book_id} was changed, once for --key {key}."
@@ -197,10 +196,6 @@ def ledger(session: Session, book_id: int, limit: int | None, everything: bool) 
     """Show what happened to a book, newest first."""
     most = chosen_limit(limit, everything=everything)
     list_pages(session, f"/books/{book_id}/ledger", LEDGER, most, shown=LEDGER_SHOWN, admin=True)
-
-
-def _version_now(client: Client, book_id: int) -> int:
-    return int(client.get(f"/books/{book_id}").value["version"])
 
 
 def _agreed(question: str) -> bool:

@@ -111,6 +111,13 @@ class Client:
         """Return one thing."""
         return self.call(wire.look_up(path))
 
+    def version_of(self, book_id: int) -> int:
+        """Return the version that a book has now."""
+        version = self.get(f"/books/{book_id}").value.get("version")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise self._stranger(f"it names no version of book {book_id}")
+        return version
+
     def not_ready(self) -> dict[str, str]:
         """Return which servers the frontend says are not ready, and why.
 

@@ -55,6 +55,19 @@ def test_restocking_changes_or_counts(
     assert shop.requests[-1].headers["if-match"] == match
 
 
+@pytest.mark.parametrize("version", [None, "7", 7.5, True, [7]])
+@pytest.mark.parametrize("words", [("edit", 2, "--price", "1"), ("restock", 2, "--count", "9")])
+def test_a_version_that_is_none(
+    bookstore: Bookstore, words: tuple[object, ...], version: object
+) -> None:
+    """A book without a version that can be named is no answer of a bookstore; nothing changes."""
+    with frontend(answers({**BOOK, "version": version})) as shop:
+        ran = bookstore("books", *words, "--url", shop.url)
+    assert ran.code == 9
+    assert {request.method for request in shop.requests} == {"GET"}
+    assert "it names no version of book 2" in ran.err
+
+
 def test_an_isbn_can_be_taken_away(bookstore: Bookstore) -> None:
     """An empty --isbn means none."""
     with frontend(answers(BOOK)) as shop:
@@ -104,7 +117,7 @@ def test_an_interrupted_change_says_how_to_learn_what_came_of_it(
 
     for method in ("call", "cancel"):
         monkeypatch.setattr(f"bookstore_cli.client.Client.{method}", interrupted)
-    monkeypatch.setattr("bookstore_cli.books._version_now", lambda *_: 1)
+    monkeypatch.setattr("bookstore_cli.client.Client.version_of", lambda *_: 1)
     ran = bookstore(*words)
     assert ran.code == 130
     assert "may or may not have been" in ran.err
