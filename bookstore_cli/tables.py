@@ -27,6 +27,8 @@ _MONEY = frozenset({"price", "unit_price", "total"})
 _UNBROKEN = frozenset({"at", "id", "kind", "live", "ready", "server", "state", "url"})
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z\Z")
 _ENDLESS = 100_000
+_NARROWEST = 8
+"""In how many characters a text that is broken into lines can still be read."""
 _SHORT_NAMES = {
     "book_id": "book",
     "quantity": "copies",
@@ -38,24 +40,37 @@ _SHORT_NAMES = {
 def draw_table(
     columns: Sequence[str], rows: Sequence[Mapping[str, Any]], color: str = "auto"
 ) -> None:
-    """Print one line, or more where texts are long, for each row."""
+    """Print one line, or more where texts are long, for each row; a block where no line fits."""
     console = _console(color)
+    if not _fits(console, columns, rows):
+        draw_things(columns, rows, color)
+        return
     table = _table(columns, rows)
-    endless = console.options.update(width=_ENDLESS)
-    if "at" in columns and console.measure(table, options=endless).maximum > console.width:
+    if "at" in columns and _whole_width(console, table) > console.width:
         table = _table(columns, [{**row, "at": _whole_seconds(row.get("at"))} for row in rows])
         table.show_edge = False
     console.print(table)
 
 
+def _fits(console: Console, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether the columns that are never broken leave room for the others."""
+    unbroken = [name for name in columns if _is_unbroken(name, rows)]
+    others = len(columns) - len(unbroken)
+    room = console.width - _whole_width(console, _table(unbroken, rows))
+    return room >= others * (_NARROWEST + 1)
+
+
+def _whole_width(console: Console, table: Table) -> int:
+    return console.measure(table, options=console.options.update(width=_ENDLESS)).maximum
+
+
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
-        number = _is_number(name, rows)
         table.add_column(
             Text(_SHORT_NAMES.get(name, visible(name.replace("_", " ")))),
-            justify="right" if number else "left",
-            no_wrap=number or name in _UNBROKEN,
+            justify="right" if _is_number(name, rows) else "left",
+            no_wrap=_is_unbroken(name, rows),
             overflow="fold",
         )
     for row in rows:
@@ -83,6 +98,10 @@ def draw_things(
             if thing.get(name) is not None:
                 table.add_row(Text(name.replace("_", " ")), _text(thing[name]))
         console.print(table)
+
+
+def _is_unbroken(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    return name in _UNBROKEN or _is_number(name, rows)
 
 
 def _is_number(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -14,6 +14,8 @@ from bookstore_cli.output import cell, csv_line, guarded, items_of, tsv_line, un
 from tests.cli.fake_frontend import BOOK, ORDER, ORDER_ID, answers, frontend, refuses, says
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.cli.conftest import Bookstore
 
 _FOUND = [
@@ -167,3 +169,19 @@ def test_order_ids_stay_whole_in_80_columns(bookstore: Bookstore) -> None:
     assert ORDER_ID in ran.out
     assert set(words) <= set(ran.out.split())
     assert max(len(line) for line in ran.out.splitlines()) <= 80
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where ids and states leave no room for a line, each row is a block of names and values."""
+    monkeypatch.setenv("COLUMNS", "40")
+    with frontend(answers([ORDER, ORDER])) as shop:
+        orders = bookstore("orders", "list", "-o", "table", "--url", shop.url)
+    with frontend(answers(_FOUND)) as shop:
+        books = bookstore("search", "topic", "-o", "table", "--url", shop.url)
+    lines = orders.out.splitlines()
+    assert max(len(line) for line in lines) <= 40
+    assert [line.split()[1] for line in lines if line.startswith("state")] == ["confirmed"] * 2
+    assert "".join(line.split()[-1] for line in lines[:2]) == ORDER_ID
+    assert books.out.split()[:5] == ["id", "title", "authors", "price", "stock"]
