@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.locks import is_closed
 from bookstore_cli.session import pass_session
-from bookstore_cli.terminal import tell, visible
+from bookstore_cli.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     Opened = AbstractAsyncContextManager[OpenShop]
 
 VIOLATED = 8
+FOUND = ("ok", "received", "returned", "sold", "left", "unfinished", "violations")
+REPAIRED = ("dry_run", "sales", "refusals", "returns", "orders", "corrections", *FOUND)
 
 _CATALOG_URL = click.option(
     "--catalog-url", type=params.URL, help="Where the catalog runs, if not in the folder's shop."
@@ -58,10 +59,8 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
 
     with _no_collecting():
         findings = asyncio.run(run())
-    if _wants_json(session):
-        click.echo(json.dumps(_findings_object(findings)))
-    else:
-        _print_findings(findings)
+    told = _findings_object(findings)
+    session.output.outcome(told, (FOUND, told), _findings_lines(findings))
     return _ended(session, findings)
 
 
@@ -90,12 +89,11 @@ def reconcile(
 
     with _no_collecting():
         repairs, findings = asyncio.run(run())
-    if _wants_json(session):
-        told = {"dry_run": dry_run, "repairs": _repairs_object(repairs)}
-        click.echo(json.dumps({**told, **_findings_object(findings)}))
-    else:
-        _print_repairs(repairs, "would be " if dry_run else "")
-        _print_findings(findings)
+    found, repaired = _findings_object(findings), _repairs_object(repairs)
+    told = {"dry_run": dry_run, "repairs": repaired, **found}
+    row = {"dry_run": dry_run, **found, **repaired}
+    lines = (*_repairs_lines(repairs, "would be " if dry_run else ""), *_findings_lines(findings))
+    session.output.outcome(told, (REPAIRED, row), lines)
     return _ended(session, findings)
 
 
@@ -143,19 +141,19 @@ def _no_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _print_findings(findings: Findings) -> None:
+def _findings_lines(findings: Findings) -> Iterator[str]:
     for each in findings.violations:
-        click.echo(visible(f"{each.invariant} {each.detail}"))
+        yield f"{each.invariant} {each.detail}"
     if not findings.violations:
         totals = findings.totals
-        click.echo(
+        yield (
             f"audit ok: received {totals.received} + returned {totals.returned} = "
             f"sold {totals.sold} + left {totals.left}"
         )
 
 
-def _print_repairs(repairs: Repairs, would_be: str) -> None:
-    """Write a line for each kind of repair that there was."""
+def _repairs_lines(repairs: Repairs, would_be: str) -> Iterator[str]:
+    """Yield a line for each kind of repair that there was."""
     lines: tuple[tuple[int, Callable[[int], str]], ...] = (
         (repairs.sales, lambda n: f"{_counted(n, 'sale')} {would_be}entered again"),
         (repairs.refusals, lambda n: f"{_counted(n, 'refusal')} {would_be}entered again"),
@@ -164,12 +162,10 @@ def _print_repairs(repairs: Repairs, would_be: str) -> None:
     )
     for book_id, copies in sorted(repairs.corrections.items()):
         short = f"{_counted(copies, 'copy', 'copies')} of book {book_id}"
-        click.echo(f"correction: {short} {would_be}received, sold before the catalog was restored")
-    for count, line in lines:
-        if count:
-            click.echo(line(count))
+        yield f"correction: {short} {would_be}received, sold before the catalog was restored"
+    yield from (line(count) for count, line in lines if count)
     if not any(count for count, _ in lines):
-        click.echo("nothing to repair")
+        yield "nothing to repair"
 
 
 def _ended(session: Session, findings: Findings) -> int:
@@ -210,10 +206,6 @@ def _repairs_object(repairs: Repairs) -> dict[str, object]:
             for book_id, copies in sorted(repairs.corrections.items())
         ],
     }
-
-
-def _wants_json(session: Session) -> bool:
-    return session.output.kind in {"json", "ndjson"}
 
 
 def _counted(count: int, one: str, many: str = "") -> str:

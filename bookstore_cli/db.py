@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from bookstore_cli.session import pass_session
 from bookstore_cli.terminal import tell, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bookstore_cli.session import Session
     from servers.storage.sqlite_check import Examined
     from servers.upkeep.backup import Manifest
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DAMAGED = 8
 DATABASES = ("catalog", "orders")
+BACKED_UP = ("folder", "began_at", "ended_at", "ledger", "orders_complete")
+RESTORED = ("restored", "replaced", "next")
 CHECKED = ("database", "ok", "schema", "pages", "free_pages", "page_bytes", "problems")
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -49,10 +52,9 @@ def backup(session: Session, target: Path) -> None:
     from servers.upkeep.backup import back_up
 
     manifest = back_up(session.folder, target)
-    if _wants_json(session):
-        click.echo(json.dumps({"folder": str(target), **_manifest_object(manifest)}))
-        return
-    click.echo(visible(f"backed up to {target}: the shop as it was at {manifest.began_at}"))
+    told = {"folder": str(target), **_manifest_object(manifest)}
+    done = f"backed up to {target}: the shop as it was at {manifest.began_at}"
+    session.output.outcome(told, (BACKED_UP, told), [done])
     if not manifest.orders_complete:
         session.say("The orders lack some of what the ledger decided: run `bookstore reconcile`.")
 
@@ -79,16 +81,15 @@ def restore(session: Session, source: Path, only: str | None) -> None:
     done = put_back(source, session.folder, [only] if only else DATABASES)
     agrees = asyncio.run(_agrees(session.folder))
     next_step = "bookstore up" if agrees else "bookstore reconcile"
-    if _wants_json(session):
-        aside = None if done.aside is None else str(done.aside)
-        told = {"restored": list(done.databases), "replaced": aside, "next": next_step}
-        click.echo(json.dumps({**told, "backup": _manifest_object(done.manifest)}))
-        return
-    _print_restored(session, source, done)
+    aside = None if done.aside is None else str(done.aside)
+    row = {"restored": list(done.databases), "replaced": aside, "next": next_step}
+    told = {**row, "backup": _manifest_object(done.manifest)}
+    session.output.outcome(told, (RESTORED, row), _restored_lines(source, done, agrees=agrees))
+    if aside is not None:
+        session.say(f"What was there before is kept in {aside}.")
+    session.say("Tokens are not part of a backup; those of the shop's folder stay.")
     if agrees:
         session.say("Next: `bookstore up`.")
-    else:
-        click.echo(f"orders and ledger do not agree; next: `{next_step}`, then `bookstore up`")
 
 
 @db.command(examples=("bookstore db check", "bookstore db check --json"))
@@ -121,12 +122,11 @@ async def _agrees(folder: Path) -> bool:
         return not (await audit(shop)).violations
 
 
-def _print_restored(session: Session, source: Path, done: Restored) -> None:
+def _restored_lines(source: Path, done: Restored, *, agrees: bool) -> Iterator[str]:
     names = " and ".join(done.databases)
-    click.echo(visible(f"restored {names} from {source}, as of {done.manifest.began_at}"))
-    if done.aside is not None:
-        session.say(f"What was there before is kept in {done.aside}.")
-    session.say("Tokens are not part of a backup; those of the shop's folder stay.")
+    yield f"restored {names} from {source}, as of {done.manifest.began_at}"
+    if not agrees:
+        yield "orders and ledger do not agree; next: `bookstore reconcile`, then `bookstore up`"
 
 
 def _manifest_object(manifest: Manifest) -> dict[str, object]:
@@ -146,7 +146,3 @@ def _checked(name: str, found: Examined) -> dict[str, object]:
         "page_bytes": found.page_bytes,
         "problems": list(found.problems),
     }
-
-
-def _wants_json(session: Session) -> bool:
-    return session.output.kind in {"json", "ndjson"}

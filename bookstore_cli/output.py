@@ -53,6 +53,7 @@ class Output:
         if sys.stdout is None:
             raise Internal("There is nowhere to write to: standard output is closed.")
         self._on_terminal = sys.stdout.isatty()
+        self._asked = kind
         self.kind = kind or ("table" if self._on_terminal else "tsv")
         self._color = color
         self._say = say
@@ -105,6 +106,26 @@ class Output:
                 self.table(columns, rows)
             else:
                 self._write_lines(columns, rows)
+
+    def outcome(
+        self,
+        told: Mapping[str, Any],
+        row: tuple[Sequence[str], Mapping[str, Any]],
+        sentences: Iterable[str],
+    ) -> None:
+        """Write what came of a command in sentences; where a form was asked for, in that.
+
+        ``told`` is the object for json and ndjson, ``row`` the columns and values for the rest.
+        """
+        with _writing():
+            if self.kind in {"json", "ndjson"}:
+                self._write_bytes(json.dumps(told).encode())
+            elif self._asked in {"tsv", "csv"}:
+                columns, values = row
+                self._write_lines(columns, [values])
+            else:
+                for sentence in sentences:
+                    self._write_bytes(visible(sentence).encode("utf-8", "backslashreplace"))
 
     def table(
         self,

@@ -78,6 +78,16 @@ def test_the_manifest_is_told(bookstore: Bookstore, story: Path, tmp_path: Path)
     assert told == {"folder": str(tmp_path / "b"), **manifest}
 
 
+def test_a_row_where_one_is_asked_for(bookstore: Bookstore, story: Path, tmp_path: Path) -> None:
+    """With tsv and csv a backup and its way back are a header and a row each."""
+    header, row = bookstore("db", "backup", tmp_path / "b", "-o", "tsv").out.splitlines()
+    assert header == "folder\tbegan_at\tended_at\tledger\torders_complete"
+    assert row.startswith(f"{tmp_path / 'b'}\t")
+    header, row = bookstore("db", "restore", tmp_path / "b", "-o", "csv").out.splitlines()
+    assert header == "restored,replaced,next"
+    assert row.endswith(",bookstore up")
+
+
 def test_nothing_is_overwritten(bookstore: Bookstore, story: Path, backup: Path) -> None:
     """A folder that is there is refused with exit 8, even an empty one, and stays as it is."""
     before = contents(backup)

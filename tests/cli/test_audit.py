@@ -45,6 +45,35 @@ def test_the_findings_as_json(bookstore: Bookstore, story: Path) -> None:
     }
 
 
+def test_the_findings_as_a_row(bookstore: Bookstore, story: Path) -> None:
+    """Where tsv or csv is asked for there is a header, and one row with all violations in it."""
+    tamper(story, "catalog", "UPDATE books SET stock = 3 WHERE id = 1")
+    ran = bookstore("audit", "-o", "tsv")
+    assert ran.code == 8
+    header, row = (line.split("\t") for line in ran.out.splitlines())
+    told = dict(zip(header, row, strict=True))
+    assert told.pop("violations").startswith("I2 book 1: ")
+    assert told == {
+        "ok": "false",
+        "received": "9",
+        "returned": "1",
+        "sold": "4",
+        "left": "5",
+        "unfinished": "0",
+    }
+
+
+def test_the_repairs_as_a_row(bookstore: Bookstore, story: Path) -> None:
+    """So is what `reconcile` did, with what the audit found then."""
+    (story / "orders.db").unlink()
+    header, row = bookstore("reconcile", "-o", "csv").out.splitlines()
+    assert header == (
+        "dry_run,sales,refusals,returns,orders,corrections,"
+        "ok,received,returned,sold,left,unfinished,violations"
+    )
+    assert row == "false,0,0,0,5,,true,9,1,4,6,0,"
+
+
 @pytest.mark.parametrize(
     ("database", "statement"),
     [
