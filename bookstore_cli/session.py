@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bookstore_cli.output import Output
     from bookstore_cli.trust import Trust
 
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_S = 10.0
 SHOP_FILE = "shop.json"
@@ -71,12 +72,15 @@ class Session:
     @cached_property
     def folder(self) -> Path:
         """The shop's folder: databases, tokens and ``shop.json``."""
-        named = self.option("data") or self._configured_data()
-        if named:
-            return Path(named)
+        if self._named_folder:
+            return Path(self._named_folder)
         import platformdirs
 
         return Path(platformdirs.user_data_dir("bookstore"))
+
+    @cached_property
+    def _named_folder(self) -> str | None:
+        return self.option("data") or self._configured_data()
 
     def _configured_data(self) -> str | None:
         """Return the folder that the file of settings names, for the servers as for this."""
@@ -201,24 +205,22 @@ class Session:
     def _token_for_frontend(self) -> str:
         """Return the admin token for the shop that is meant. Raises `Unauthorized`.
 
-        That of the folder is for the folder's own shop: another gets none that was not named.
+        Where only a URL was named, another shop must not get the token of one's own.
         """
         named = self.option("token_file") or os.environ.get("BOOKSTORE_ADMIN_TOKEN")
-        if self.option("url") and not named and not self._is_url_of_folder():
+        if self.option("url") and not named and not self._named_folder and self._is_elsewhere():
             raise Unauthorized(
-                f"The admin token in {self.folder} is for the shop of that folder, which is not "
-                f"open at {self.url}. Name the token for that URL with --token-file or "
-                "BOOKSTORE_ADMIN_TOKEN."
+                f"The admin token in {self.folder} is for the shop of that folder, which is open "
+                f"at {self._url_of_folder[0]} and not at {self.url}. Name the token for that URL "
+                "with --token-file, --data or BOOKSTORE_ADMIN_TOKEN."
             )
         return self.token()
 
-    def _is_url_of_folder(self) -> bool:
-        """Say whether the URL that was named is that of the shop which is open in the folder."""
-        from bookstore_cli.connection import parse_url
-
+    def _is_elsewhere(self) -> bool:
+        """Say whether the folder's own shop is open, and not at the URL that was named."""
         try:
-            return parse_url(self.url) == parse_url(self._url_of_folder[0])
-        except (ShopError, ValueError):  # It is closed, or its note makes no sense.
+            return bool(self.shop) and _address(self.url) != _address(self._url_of_folder[0])
+        except (ShopError, ValueError):  # It is closed, or one of the two makes no sense.
             return False
 
     def client(self, *, admin: bool = False) -> Client:
@@ -268,3 +270,11 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Return where a URL leads. Raises ValueError where it is none."""
+    from bookstore_cli.connection import parse_url
+
+    base = parse_url(url)
+    return "localhost" if base.host in _THIS_MACHINE else base.host, base.port

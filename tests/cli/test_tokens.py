@@ -144,14 +144,12 @@ class FoldersOwn:
         (folder / "shop.json").write_text(json.dumps(note))
         self.folder, self.own, self.other = folder, own, other
 
-    def lists_orders(self, *words: str) -> int:
-        """List the orders and return the exit code."""
-        return run(["--data", str(self.folder), "orders", "list", *words])
-
 
 @pytest.fixture
-def shops(folder: Path) -> Iterator[FoldersOwn]:
-    """Return a folder, its own shop and another one."""
+def shops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FoldersOwn]:
+    """Return the folder that is used where none is named, its own shop and another one."""
+    monkeypatch.delenv("BOOKSTORE_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda _name: str(folder))
     with frontend(answers([])) as own, frontend(answers([])) as other:
         yield FoldersOwn(folder, own, other)
 
@@ -160,23 +158,31 @@ def test_the_folders_token_is_for_the_folders_shop(
     shops: FoldersOwn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Another shop that is named hears nothing; the same one, named by its URL, is asked."""
-    assert shops.lists_orders("--url", shops.other.url) == 4
+    assert run(["orders", "list", "--url", shops.other.url]) == 4
     assert "--token-file" in capfd.readouterr().err
     monkeypatch.setenv("BOOKSTORE_URL", shops.other.url)
-    assert shops.lists_orders() == 4
-    assert shops.lists_orders("--url", f"{shops.own.url}/") == 0
-    (shops.folder / "shop.json").write_text("{")
-    assert shops.lists_orders("--url", shops.own.url) == 4
+    assert run(["orders", "list"]) == 4
     assert shops.other.requests == []
+    for url in (f"{shops.own.url}/", shops.own.url.replace("127.0.0.1", "localhost")):
+        assert run(["orders", "list", "--url", url]) == 0
 
 
 def test_a_token_that_was_named_goes_where_the_url_says(
     shops: FoldersOwn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever names the token, be it the folder's, means it for that shop."""
+    """Whoever names the token or its folder, be it the usual one, means it for that shop."""
     token_file = str(shops.folder / "admin.token")
-    assert shops.lists_orders("--url", shops.other.url, "--token-file", token_file) == 0
+    orders = ["orders", "list", "--url", shops.other.url]
+    assert run([*orders, "--token-file", token_file]) == 0
+    assert run([*orders, "--data", str(shops.folder)]) == 0
     monkeypatch.setenv("BOOKSTORE_ADMIN_TOKEN", "a" * 64)
-    assert shops.lists_orders("--url", shops.other.url) == 0
+    assert run(orders) == 0
     sent = [request.headers["authorization"] for request in shops.other.requests]
-    assert sent == [f"Bearer {TOKEN}", f"Bearer {'a' * 64}"]
+    assert sent == [f"Bearer {TOKEN}", f"Bearer {TOKEN}", f"Bearer {'a' * 64}"]
+
+
+def test_servers_without_a_note(shops: FoldersOwn) -> None:
+    """Servers that were started one by one write no note: their folder's token is sent."""
+    (shops.folder / "shop.json").unlink()
+    assert run(["orders", "list", "--url", shops.other.url]) == 0
+    assert len(shops.other.requests) == 1
