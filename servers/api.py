@@ -6,6 +6,7 @@ neither catalog nor orders; what it passes on is described by them, and handed o
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ def documented(server: str, routes: Iterable[Route], health: Iterable[Route]) ->
     return Documents(about, table, INSIDE if inside else frozenset(), page=not inside).routes
 
 
+@cache
 def _version() -> str:
     try:
         return version("bookstore")
@@ -71,6 +73,7 @@ def _version() -> str:
         return "unreleased"
 
 
+@cache
 def _descriptions(server: str) -> dict[str, Description]:
     behind = {"catalog": catalog.descriptions, "order": order.descriptions}
     if server in behind:
