@@ -17,6 +17,8 @@ from servers.web.codec import decode_body, is_json
 from servers.web.limits import BODY_S, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
+    from aiohttp.streams import StreamReader
+
     from servers.web.request import Request
     from servers.web.routes import Route
 
@@ -60,19 +62,28 @@ async def _read(raw: Request, limit_bytes: int, due_s: float) -> bytes:
         raise UnsupportedMedia("Send the body with no Transfer-Encoding but chunked.")
     if "Expect" in raw.headers:
         _meet_expectation(raw)
-    parts: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_S, due_s)):
-            while chunk := await raw.content.readany():
-                size += len(chunk)
-                if size > limit_bytes:
-                    raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
-                parts.append(chunk)
+        if raw.content.is_eof():  # All of it is there, as mostly: there is no wait to limit.
+            data = raw.content.read_nowait()
+        else:
+            async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_S, due_s)):
+                data = await _awaited(raw.content, limit_bytes)
     except RequestPayloadError:
         raise InvalidRequest("The body broke off or was not well formed.") from None
     except TimeoutError:
         raise RequestTimeout("The body did not arrive in time.") from None
+    if len(data) > limit_bytes:
+        raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
+    return data
+
+
+async def _awaited(content: StreamReader, limit_bytes: int) -> bytes:
+    """Return a body as it comes, up to its end or to what is too much."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= limit_bytes and (chunk := await content.readany()):
+        parts.append(chunk)
+        size += len(chunk)
     return b"".join(parts)
 
 

@@ -43,7 +43,7 @@ def decode_body(body: bytes, kind: type[T]) -> T:
     """
     try:
         text = body.decode()
-        value = json.loads(text, object_pairs_hook=must_be_unique, parse_constant=_no_constant)
+        value = _read_json(text)
     except UnicodeDecodeError:
         _refuse("The body must be UTF-8.")
     except (ValueError, RecursionError):
@@ -171,7 +171,7 @@ def _tag(list_name: str) -> str:
 
 
 def must_be_unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return a JSON object; ValueError where a key stands twice. For ``json.loads``."""
+    """Return a JSON object; ValueError where a key stands twice. For the decoders of ``json``."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise ValueError
@@ -194,6 +194,9 @@ def _depth(value: object) -> int:
             continue
         deepest = max(deepest, depth)
     return deepest
+
+
+_read_json = json.JSONDecoder(object_pairs_hook=must_be_unique, parse_constant=_no_constant).decode
 
 
 def _refuse(detail: str) -> NoReturn:
