@@ -7,6 +7,8 @@ simulation's clock and connections; the requests, and what each failure means, a
 from __future__ import annotations
 
 import asyncio
+from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bookstore_cli import client as cli
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from tests.simulation.loop import SimulatedLoop
 
 TIMEOUT_S = 10.0
+
+
+@cache
+def _client(frontend: str) -> cli.Client:
+    """Return a client of a frontend, to be copied: it asks nothing, it knows what answers mean."""
+    return cli.Client(f"http://{frontend}:80", timeout_s=TIMEOUT_S)
 
 
 class Terminal:
@@ -49,7 +57,7 @@ class Terminal:
         self._token = ADMIN_TOKEN if staff else None
         self._connection: Connection | None = None
         self._count = 0
-        self._client = cli.Client(f"http://{frontend}:80", timeout_s=TIMEOUT_S)
+        self._client = copy(_client(frontend))
 
     def close(self) -> None:
         """Close the connection."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tests.simulation.links import told
 
@@ -25,30 +26,22 @@ class Trace:
     def __init__(self, loop: SimulatedLoop, show: Callable[[str], None] | None = None) -> None:
         self._loop = loop
         self._show = show
-        self._times_s = array("d")
-        self._texts: list[str] = []
-        self._carried: list[bytes] = []
+        self._noted: list[tuple[object, ...]] = []
 
-    def note(self, who: str, what: str) -> None:
-        """Write one line down."""
-        self._times_s.append(self._loop.now_s)
-        self._texts += (who, what)
+    def note(self, who: str, what: object) -> None:
+        """Write one line down: a text, or something that does not change any more."""
+        self._noted.append((self._loop.now_s, who, what))
         if self._show is not None:
             self._show(f"{self._loop.now_s:11.6f}  {who:<24} {what}")
 
     def message(self, end: End, kind: str, data: bytes, fate: str) -> None:
         """Write down what one end of a connection sends, and what becomes of it."""
         source, target = end.host, end.peer.host
-        self._times_s += array("d", (self._loop.now_s, end.number, len(data)))
-        self._texts += (source, target, kind, fate)
-        self._carried.append(data)
+        self._noted.append((self._loop.now_s, end.number, source, target, kind, data, fate))
         if self._show is not None:
             line = f"{source} > {target}"
             self._show(f"{self._loop.now_s:11.6f}  {line:<24} {told(end, kind, data)}{fate}")
 
     def digest(self) -> str:
         """Return the hash of all that was written down so far, as hex digits."""
-        whole = hashlib.sha256(self._times_s.tobytes())
-        whole.update("\n".join(self._texts).encode())
-        whole.update(b"".join(self._carried))
-        return whole.hexdigest()[:32]
+        return hashlib.sha256(msgspec.msgpack.encode(self._noted)).hexdigest()[:32]
