@@ -1,13 +1,14 @@
-"""Simulated disks: real SQLite files behind a VFS that counts, fails, and forgets.
+"""Simulated disks: the files of a real SQLite behind a VFS that counts, fails, and forgets.
 
 What is written stays when a process is killed, as it does in a system's cache. What was not
-synced when the power fails is kept, lost or torn. Nothing is really synced: a machine that
-runs a simulation needs not to survive anything.
+synced when the power fails is kept, lost or torn. What files hold is in this program alone:
+the real ones of their names are empty, there to be locked. Nothing here needs to survive
+anything, and a call of the system for each read and write costs time.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
@@ -47,8 +48,14 @@ class Disk:
         self.remembers = remembers
         """Whether unsynced writes are kept account of, for a power cut."""
         self.random = random
+        self.files: dict[str, bytearray] = {}
+        """What each file holds, by its path."""
         self.unsynced: dict[str, list[Write]] = {}
         self._trace = trace
+
+    def content(self, name: str) -> bytearray:
+        """Return what a file holds, nothing if it is new; to be changed in place."""
+        return self.files.setdefault(name, bytearray())
 
     def note(self, what: str) -> None:
         """Write down what befell it."""
@@ -61,23 +68,21 @@ class Disk:
     def lose_power(self) -> None:
         """Keep, lose or tear whatever was written and not synced. Nobody may have files open."""
         for name, writes in self.unsynced.items():
-            path = Path(name)
-            if not path.exists():
+            content = self.files.get(name)
+            if content is None:
                 continue
             in_order = self.random.random() < 0.5
             kept = self._survivors(writes, in_order=in_order)
-            self.note(f"power cut: {len(kept)} of {len(writes)} writes kept in {path.name}")
-            with path.open("r+b") as file:
-                for write in reversed(writes):
-                    file.seek(write.offset)
-                    file.write(write.before)
-                    file.truncate(write.size_before)
-                for write in kept:
-                    if write.data is None:
-                        file.truncate(write.offset)
-                    else:
-                        file.seek(write.offset)
-                        file.write(write.data)
+            where = PurePath(name).name
+            self.note(f"power cut: {len(kept)} of {len(writes)} writes kept in {where}")
+            for write in reversed(writes):
+                overwrite(content, write.offset, write.before)
+                resize(content, write.size_before)
+            for write in kept:
+                if write.data is None:
+                    resize(content, write.offset)
+                else:
+                    overwrite(content, write.offset, write.data)
         self.unsynced.clear()
 
     def _survivors(self, writes: list[Write], *, in_order: bool) -> list[Write]:
@@ -96,6 +101,19 @@ class Disk:
             return write
         sectors = self.random.randint(0, len(write.data) // _SECTOR_BYTES)
         return write._replace(data=write.data[: sectors * _SECTOR_BYTES])
+
+
+def overwrite(content: bytearray, offset: int, data: bytes) -> None:
+    """Write into what a file holds; what lies between its end and the place becomes zeros."""
+    if offset > len(content):
+        resize(content, offset)
+    content[offset : offset + len(data)] = data
+
+
+def resize(content: bytearray, size: int) -> None:
+    """Cut off what a file holds, or let it grow by zeros."""
+    del content[size:]
+    content.extend(bytes(size - len(content)))
 
 
 class Mount(apsw.VFS):
@@ -149,7 +167,13 @@ class Mount(apsw.VFS):
         if not self.process.alive:
             raise apsw.IOError("nobody is there any more")
         self.disk.unsynced.pop(filename, None)
+        self.disk.files.pop(filename, None)
         super().xDelete(filename, False)
+
+    def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: N802  # the driver names it
+        if flags == apsw.SQLITE_ACCESS_EXISTS:
+            return bool(self.disk.files.get(pathname))  # An empty one counts as none, as in SQLite.
+        return super().xAccess(pathname, flags)
 
 
 class MountedFile(apsw.VFSFile):
@@ -158,32 +182,37 @@ class MountedFile(apsw.VFSFile):
     def __init__(self, mount: Mount, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._mount = mount
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        self._content = mount.disk.content(self._name) if name is not None else bytearray()
         super().__init__(_BENEATH, name, flags)
 
     def excepthook(self, *_: Any) -> bool:
         """Hide what cannot be reported: it befalls ghosts that close their files."""
         return True
 
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  # the driver names it
+        return bytes(self._content[offset : offset + amount])
+
+    def xFileSize(self) -> int:  # noqa: N802  # the driver names it
+        return len(self._content)
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # the driver names it
         mount = self._mount
         mount.before("write")
         if mount.disk.remembers:
             self._remember(offset, bytes(data), len(data))
-        super().xWrite(data, offset)
+        overwrite(self._content, offset, data)
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802  # the driver names it
         self._mount.before("write")
         if self._mount.disk.remembers:
-            self._remember(newsize, None, max(self.xFileSize() - newsize, 0))
-        super().xTruncate(newsize)
+            self._remember(newsize, None, max(len(self._content) - newsize, 0))
+        resize(self._content, newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # the driver names it
         self._mount.before("sync")
         self._mount.disk.unsynced.pop(self._name, None)
 
     def _remember(self, offset: int, data: bytes | None, length: int) -> None:
-        size = self.xFileSize()
-        there = max(min(size - offset, length), 0)
-        before = self.xRead(there, offset) if there else b""
-        write = Write(offset, data, before, size)
+        before = self.xRead(length, offset)
+        write = Write(offset, data, before, len(self._content))
         self._mount.disk.unsynced.setdefault(self._name, []).append(write)
