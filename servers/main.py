@@ -27,6 +27,7 @@ from servers.catalog.mapping import BookMapping, draft_of
 from servers.catalog.service import CatalogService
 from servers.catalog.wire import NewBook
 from servers.chance import WallClock, secret_ids, stopwatch
+from servers.domain.sale import order_id_without_key
 from servers.durable import ShopDatabase, let_go
 from servers.foreground import Server, loop_factory, serve_until_stopped
 from servers.frontend.handlers import FrontendHandlers
@@ -171,7 +172,7 @@ async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
             to_catalog=Forwarder(catalog),
             to_orders=Forwarder(orders),
             orders_wrong=lambda: None if order_peer.reachable else order_peer.wrong,
-            new_order_id=outside.new_id,
+            new_order_id=lambda: order_id_without_key(outside.clock.now_ms(), outside.new_id()),
         )
         checks = {peer.name: peer.check for peer in peers}
 

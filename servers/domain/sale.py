@@ -50,6 +50,16 @@ def order_id_of_key(key: str) -> str:
     return sha256(f"bookstore\n{key}".encode()).hexdigest()[:32]
 
 
+def order_id_without_key(at_ms: int, random_id: str) -> str:
+    """Return the id of an order whose customer gave no key: 48 bits of time, 80 of ``random_id``.
+
+    As in a UUID of version 7 (RFC 9562 §5.7), so that ids of one moment lie side by side: random
+    ones would each change a page of their own in every index of orders. Nothing is decided by
+    that time.
+    """
+    return f"{at_ms % 2**48:012x}{random_id[12:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class BookSales:
     """All purchases of one book in a batch, made against one ``version`` of it."""

@@ -26,6 +26,9 @@ BUSY_TIMEOUT_MS = 50
 WRITER_CACHE_KIB = 32 * 1024
 """Room for the pages of a whole group, so that nothing is written before its commit."""
 
+CHECKPOINT_PAGES = 4000
+"""After so many pages the log is brought into the file: a page that changed often goes once."""
+
 MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
 """What is left of the write-ahead log after a long read had made it grow."""
 
@@ -102,6 +105,7 @@ class DatabaseFile:
             connection.pragma("fullfsync", value=True)
             connection.pragma("checkpoint_fullfsync", value=True)
             connection.pragma("cache_size", -WRITER_CACHE_KIB)
+            connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             connection.pragma("journal_size_limit", MAX_IDLE_WAL_BYTES)
             # What a savepoint keeps to be undone would go through a file otherwise.
             connection.pragma("temp_store", "memory")

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.domain.book import Book
-from servers.domain.sale import Decision, Purchase, Refused, Sold, Stale, decide, order_id_of_key
+from servers.domain.sale import (
+    Decision,
+    Purchase,
+    Refused,
+    Sold,
+    Stale,
+    decide,
+    order_id_of_key,
+    order_id_without_key,
+)
 
 BOOK = Book(3, "Xen", ("A",), None, ("t",), 1000, 5, 7, 0)
 TOMBSTONE = replace(BOOK, deleted=True)
@@ -165,3 +174,20 @@ def test_an_order_id_comes_from_its_key() -> None:
     """A key always stands for the same 32 hex digits, the first of a SHA-256."""
     assert order_id_of_key("key-0123456789ab") == "d465440b617c60a970c1713564e8578d"
     assert order_id_of_key("a") != order_id_of_key("b")
+
+
+@given(
+    times_ms=st.lists(st.integers(0, 2**48 - 1)),
+    random_id=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+)
+def test_without_a_key_ids_are_in_the_order_of_time(times_ms: list[int], random_id: str) -> None:
+    """Ids sort as their times do, look like all others, and keep 80 of the random bits."""
+    ids = [order_id_without_key(at_ms, random_id) for at_ms in times_ms]
+    assert sorted(ids) == [order_id_without_key(at_ms, random_id) for at_ms in sorted(times_ms)]
+    assert all(len(each) == 32 and each.endswith(random_id[12:]) for each in ids)
+
+
+@pytest.mark.parametrize("at_ms", [-1, 2**48, 2**63])
+def test_an_id_whatever_the_clock_says(at_ms: int) -> None:
+    """A clock that is wrong makes an id all the same: nothing is decided by it."""
+    assert len(order_id_without_key(at_ms, "f" * 32)) == 32
