@@ -12,6 +12,7 @@ import itertools
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, cast
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,14 +23,17 @@ _PATIENCE_S = 15
 
 
 class Request(NamedTuple):
-    """What to ask, without a body."""
+    """What to ask, without a body; with an idempotency key of its own each time if ``keyed``."""
 
     method: str
     path: str
+    keyed: bool = False
 
-    def wire(self) -> bytes:
+    def wire(self, key: str = "") -> bytes:
         """Return it as it is sent."""
         length = "Content-Length: 0\r\n" if self.method == "POST" else ""
+        if self.keyed:
+            length += f"Idempotency-Key: {key}\r\n"
         return f"{self.method} {self.path} HTTP/1.1\r\nHost: shop\r\n{length}\r\n".encode()
 
 
@@ -118,12 +122,21 @@ class _Client(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
+def _in_turn(requests: Sequence[Request]) -> Iterator[bytes]:
+    """Return the requests over and over, as they are sent."""
+    if not any(request.keyed for request in requests):
+        return itertools.cycle([request.wire() for request in requests])
+    load = uuid4().hex
+    numbered = enumerate(itertools.cycle(requests))
+    return (request.wire(f"{load}-{number}") for number, request in numbered)
+
+
 async def _run(port: int, requests: Sequence[Request], clients: int, seconds: float) -> Result:
     loop = asyncio.get_running_loop()
     tally = _Tally()
     started_s = perf_counter()
     end_s = started_s + seconds
-    turn = itertools.cycle([request.wire() for request in requests])
+    turn = _in_turn(requests)
     protocols = []
     for _ in range(clients):
         _, protocol = await loop.create_connection(

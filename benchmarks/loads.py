@@ -82,6 +82,7 @@ def more(
     loads = [
         Load("sold out", shop, [sold_out], refused=True),
         *_searches(shop, books),
+        Load("hot, with keys", shop, [each._replace(keyed=True) for each in hot.requests]),
         Load("hot, 256 clients", shop, hot.requests, clients=256),
         Load("hot, 1000 clients", shop, hot.requests, clients=1000),
         Load("bare, 1 client", bare, nothing, clients=1),

@@ -66,6 +66,7 @@ GOALS = (
     Goal("hot / versioned one by one", "hot", "versioned one by one", _rate, at_least=40),
     Goal("hot / spread", "hot", "spread", _rate, at_least=1),
     Goal("sold out / hot", "sold out", "hot", _rate, at_least=0.9),
+    Goal("with keys / without", "hot, with keys", "hot", _rate, at_least=0.8),
     Goal("info / bare, 1 client, p50", "info, 1 client", "bare, 1 client", _p50, at_most=2.2),
     Goal("hot / bare, 1 client, p50", "hot, 1 client", "bare, 1 client", _p50, at_most=8),
     Goal("search / bare", "search", "bare", _rate, at_least=0.45),

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from benchmarks.load import Result
 
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 
 # Requests are made before the load begins: making them costs the generator a tenth of its work.
 _SCRIPT = """
-local made, turn = {}, 0
+local made, rest, turn, load = {}, {}, 0, os.getenv("BENCH_KEYS")
 function init(args)
+  local method, headers = os.getenv("BENCH_METHOD"), load and {["Idempotency-Key"] = "@"}
   for path in io.lines(os.getenv("BENCH_PATHS")) do
-    made[#made + 1] = wrk.format(os.getenv("BENCH_METHOD"), path)
+    local whole = wrk.format(method, path, headers)
+    made[#made + 1], rest[#rest + 1] = whole:match("^([^@]*)@?(.*)$")
   end
 end
 function request()
-  turn = turn % #made + 1
-  return made[turn]
+  turn = turn + 1
+  local which = (turn - 1) % #made + 1
+  if not load then return made[which] end
+  return made[which] .. load .. "-" .. turn .. rest[which]
 end
 function done(summary, latency, requests)
   io.write(string.format(
@@ -46,10 +51,12 @@ def installed() -> bool:
 def run_load(port: int, requests: Sequence[Request], *, clients: int, seconds: float) -> Result:
     """Send the requests in turn from so many clients for so long; return what came of it.
 
-    All requests have one method and no body. Raises RuntimeError where answers were lost.
+    All requests have one method and no body, and all or none are keyed. Raises RuntimeError
+    where answers were lost.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths, script = Path(folder) / "paths", Path(folder) / "load.lua"
+        keys = {"BENCH_KEYS": uuid4().hex} if requests[0].keyed else {}
         paths.write_text("\n".join(request.path for request in requests))
         script.write_text(_SCRIPT)
         done = subprocess.run(
@@ -64,7 +71,7 @@ def run_load(port: int, requests: Sequence[Request], *, clients: int, seconds: f
                 str(script),
                 f"http://127.0.0.1:{port}",
             ],
-            env={"BENCH_PATHS": str(paths), "BENCH_METHOD": requests[0].method},
+            env={"BENCH_PATHS": str(paths), "BENCH_METHOD": requests[0].method, **keys},
             capture_output=True,
             text=True,
             check=True,
