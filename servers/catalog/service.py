@@ -45,7 +45,7 @@ class CatalogService:
         self._database = database
         self._clock = clock
         self._newest_seen: dict[str | None, Seen] = {}
-        """What each database of orders knows of the ledger, as it said last."""
+        """What each database of orders knows of the ledger."""
         self._searchers = searching.Searchers()
 
     # Reading
@@ -184,7 +184,7 @@ class CatalogService:
 
     async def sell(self, batch: SaleBatch) -> list[list[Entry | Stale | KeyReused]]:
         """Decide a batch, each order once and for ever; see the protocol."""
-        self._note(batch.ledger_seen)
+        self._note(batch.ledger_seen, introduced=not batch.books)
         at_ms = self._clock.now_ms()
 
         async def unit(tx: Transaction) -> list[list[Entry | Stale | KeyReused]]:
@@ -235,9 +235,11 @@ class CatalogService:
                 raise IsbnExists(detail, isbn=isbn) from error
             raise
 
-    def _note(self, ledger_seen: Seen) -> None:
-        # The latest word counts and not the highest: after a repair the numbers are lower.
-        self._newest_seen[ledger_seen.orders] = ledger_seen
+    def _note(self, ledger_seen: Seen, *, introduced: bool = False) -> None:
+        # A sale may come late with an old word. After a repair, introductions say lower numbers.
+        newest = self._newest_seen.get(ledger_seen.orders, ledger_seen)
+        if ledger_seen.number >= newest.number or introduced:
+            self._newest_seen[ledger_seen.orders] = ledger_seen
         if len(self._newest_seen) > MAX_ORDERS_DATABASES:
             del self._newest_seen[next(iter(self._newest_seen))]
 

@@ -229,12 +229,12 @@ async def test_a_catalog_that_is_behind_changes_nothing(story: Path) -> None:
         await shop.catalog.restock(1, Restock("delivery", change=1), None)
 
 
-async def introduce(shop: OpenShop) -> int:
+async def introduce(shop: OpenShop) -> Seen:
     """Let the order server say its first word to the catalog; return what it knew."""
     assert isinstance(shop.orders, OrderService)
     await shop.orders.start()
     await shop.orders.introduce()
-    return shop.orders.seller.ledger_seen.number
+    return shop.orders.seller.ledger_seen
 
 
 async def test_a_catalog_that_is_behind_and_has_grown_again(story: Path) -> None:
@@ -272,6 +272,31 @@ async def test_a_catalog_that_is_behind_and_has_grown_again(story: Path) -> None
         await introduce(shop)
 
 
+async def test_a_sale_that_comes_late(story: Path) -> None:
+    """An old word that comes late neither opens a catalog that is behind nor keeps one closed."""
+    keep_copy(story, "catalog")
+    async with open_stopped(story, to_change=True) as shop:
+        before = (await introduce(shop)).number
+        await shop.catalog.edit(1, Edit({"price_minor": 1100}), 6)
+        number = (await buy(shop.orders, "f", 1)).ledger_number or 0
+        newest = await introduce(shop)
+    put_back(story, "catalog")
+    late = (BookSales(1, 6, (Purchase(key_id("x"), 1),)),)
+    async with open_stopped(story, to_change=True) as shop:
+        with pytest.raises(LedgerBehind):
+            await introduce(shop)
+        with pytest.raises(LedgerBehind):
+            await shop.catalog.sell(SaleBatch(newest._replace(number=before, order_id=None), late))
+        await reconcile(shop)
+        assert (await introduce(shop)).number < number
+        with pytest.raises(LedgerBehind):
+            await shop.catalog.sell(SaleBatch(newest, late))
+        # The order server says its word anew for as long as the catalog is not ready.
+        await introduce(shop)
+        await shop.catalog.restock(1, Restock("delivery", change=1), None)
+        assert (await audit(shop)).violations == []
+
+
 async def test_one_word_does_not_make_up_for_another(story: Path) -> None:
     """Of several order servers one that lost nothing does not make the ledger right."""
     keep_copy(story, "catalog")
@@ -296,7 +321,7 @@ async def test_a_returned_order_may_be_the_newest_that_is_known(story: Path) -> 
         await shop.orders.cancel(order.id, PATIENCE_S)
         await introduce(shop)
     async with open_stopped(story, to_change=True) as shop:
-        assert await introduce(shop) == await shop.catalog.last_number()
+        assert (await introduce(shop)).number == await shop.catalog.last_number()
 
 
 async def test_a_lost_return_is_copies_on_the_shelf_again(story: Path) -> None:
