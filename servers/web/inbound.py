@@ -44,8 +44,8 @@ class Room(Protocol):
     def head_ended(self, connection: Inbound) -> None:
         """Stop waiting for a head."""
 
-    def see_off(self, transport: asyncio.Transport) -> None:
-        """Close a connection after its last answer, once its client has hung up."""
+    def see_off(self, transport: asyncio.Transport) -> bool:
+        """Close a connection after its last answer, once its client has hung up, if it can."""
 
 
 class Inbound(Conversation):
@@ -161,9 +161,9 @@ class Inbound(Conversation):
         transport = self.transport
         if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             return  # The client is gone, or has yet to take an answer; that is waited for longer.
-        self.transport = None
-        self._room.see_off(transport)
-        self.connection_lost(None)
+        if self._room.see_off(transport):
+            self.transport = None
+            self.connection_lost(None)
 
     # Heads
 

@@ -68,17 +68,21 @@ class ConnectionRoom:
         """Stop waiting for a head."""
         self._heads.pop(connection, None)
 
-    def see_off(self, transport: asyncio.Transport) -> None:
+    def see_off(self, transport: asyncio.Transport) -> bool:
         """Close a connection after its last answer, once its client has hung up.
 
-        Were it closed with something unread, the answer could be lost (RFC 9112 §9.6).
+        Were it closed with something unread, the answer could be lost (RFC 9112 §9.6). False
+        where so many are going already that it is not closed.
         """
-        if len(self._going) < MAX_TURNED_AWAY and transport.can_write_eof():
-            transport.set_protocol(_Going(self._going, transport))
+        if len(self._going) >= MAX_TURNED_AWAY:
+            return False
+        transport.set_protocol(_Going(self._going, transport))
+        if transport.can_write_eof():
             transport.write_eof()
             transport.resume_reading()
-        else:
+        else:  # TLS, whose end has to be answered by the client, too.
             transport.close()
+        return True
 
     def close(self) -> None:
         """Wait for none of those that are going."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import socket
@@ -15,6 +16,9 @@ import pytest
 from servers import settings
 from servers.access import tls
 from servers.settings import SettingsError
+from servers.web import room
+from servers.web.serving import serving
+from tests.support.services import PATIENCE_S, make_app
 from tests.support.serving import served_shop, start_server
 from tests.support.shop import open_shop, run_command
 
@@ -133,6 +137,37 @@ def test_plain_http_gets_nothing(shop: Shop) -> None:
         assert b"200 OK" not in plain.recv(4096)
     assert shop.command("info", "2").returncode == 0
     assert "Traceback" not in shop.log
+
+
+def greet(address: tuple[str, int], certificate: Certificate, first: bytes) -> socket.socket:
+    """Shake hands and send; return the connection as it is beneath TLS."""
+    line = socket.create_connection(address, timeout=PATIENCE_S)
+    context = ssl.create_default_context(cafile=str(certificate.cert))
+    secured = context.wrap_socket(line, server_hostname="127.0.0.1")
+    secured.sendall(first)
+    return socket.socket(fileno=secured.detach())
+
+
+@pytest.mark.parametrize(("most", "first"), [(0, b""), (1, b"nonsense\r\n\r\n")])
+async def test_whoever_does_not_end_tls(
+    local: Certificate, monkeypatch: pytest.MonkeyPatch, most: int, first: bytes
+) -> None:
+    """After its last answer a client has a moment to hang up, whatever it owes to TLS."""
+    monkeypatch.setattr(room, "SPARE_CONNECTIONS", 0)
+    monkeypatch.setattr(room, "TURNED_AWAY_S", 0.05)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(local.cert, local.key)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            serving(make_app(()), listening, shutdown_s=1.0, max_connections=most, tls=ours),
+        ):
+            line = await asyncio.to_thread(greet, listening.getsockname(), local, first)
+            line.setblocking(False)
+            with line, contextlib.suppress(ConnectionError):
+                while await asyncio.get_running_loop().sock_recv(line, 1000):
+                    pass
 
 
 def test_hops_verify_by_the_ca_file(tmp_path: Path, local: Certificate) -> None:

@@ -153,6 +153,15 @@ async def test_whoever_sends_for_ever(web: Web, monkeypatch: pytest.MonkeyPatch)
             await send_for_ever(line)
 
 
+async def test_no_room_for_those_who_go(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When too many are going already, the rest is closed with the answer."""
+    monkeypatch.setattr(room, "MAX_TURNED_AWAY", 0)
+    async with line_to(web) as line:
+        line.send(b"nonsense\r\n\r\n")
+        assert (await line.answer()).status == 400
+        assert await line.closed() == b""
+
+
 @pytest.mark.parametrize("body", [b"zz\r\n", b"2\r\n{}xx\r\n0\r\n\r\n"])
 async def test_a_body_that_is_not_chunked_right(web: Web, echo: Echo, body: bytes) -> None:
     """A body whose pieces are malformed is refused and never reaches the handler."""
