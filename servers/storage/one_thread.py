@@ -34,6 +34,7 @@ class OneThread(Executor):
         if self._closed:
             raise RuntimeError("the thread was shut down")
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # From here on it cannot be cancelled.
 
         def job() -> None:
             try:

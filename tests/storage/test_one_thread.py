@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from servers.storage.one_thread import OneThread
+from tests.support.services import PATIENCE_S
 
 
 def test_in_order_and_apart() -> None:
@@ -26,6 +27,17 @@ def test_what_came_of_a_job() -> None:
     assert isinstance(thread.submit(int, "x").exception(), ValueError)
     assert isinstance(thread.submit(sys.exit).exception(), SystemExit)
     assert thread.submit(int, "7").result() == 7
+    thread.shutdown()
+
+
+def test_nothing_is_cancelled() -> None:
+    """Who tries to cancel a job is told that it runs; it does, and so do those behind it."""
+    thread, go = OneThread("steady"), threading.Event()
+    thread.submit(go.wait)
+    waiting, behind = thread.submit(int, "7"), thread.submit(int, "8")
+    assert not waiting.cancel()
+    go.set()
+    assert (waiting.result(PATIENCE_S), behind.result(PATIENCE_S)) == (7, 8)
     thread.shutdown()
 
 
