@@ -32,29 +32,27 @@ def owner_of(lock: Path) -> int | None:
 
 
 def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
-    """Say whether a shop lies in a folder and none of its servers runs there.
+    """Say whether a shop lies in a folder and nobody is known to run it there.
 
     Of a folder that cannot be looked into, or has no shop, nothing is known: it is not closed.
-    ``note`` is what a shop that was opened by `up` wrote down. While its catalog is started
-    anew nobody holds the lock of that.
+    ``note`` is what a shop that was opened by `up` wrote down. It is one of old until the
+    supervisor that holds the folder has written its own: that a process has the id in it proves
+    nothing. While such a shop's catalog is started anew nobody holds the lock of that.
     """
     try:
-        if not (folder / CATALOG).exists() or _is_supervised(folder, note):
+        if not (folder / CATALOG).exists():
             return False
-        return owner_of(folder / f"{CATALOG}.lock") is None
-    except FileNotFoundError:
-        return True
+        supervisor = _owner_if_any(folder / SUPERVISOR_LOCK)
+        if supervisor is not None:
+            return supervisor != note.get("supervisor_pid")
+        return _owner_if_any(folder / f"{CATALOG}.lock") is None
     except OSError:
         return False
 
 
-def _is_supervised(folder: Path, note: Mapping[str, object]) -> bool:
-    """Say whether the supervisor that wrote a note still holds the folder. Raises OSError.
-
-    That a process has its id proves nothing: after a crash it may be another's.
-    """
+def _owner_if_any(lock: Path) -> int | None:
+    """Return the same as `owner_of`; None, too, where there is no such file."""
     try:
-        supervisor = note.get("supervisor_pid")
-        return supervisor is not None and owner_of(folder / SUPERVISOR_LOCK) == supervisor
+        return owner_of(lock)
     except FileNotFoundError:
-        return False
+        return None

@@ -63,6 +63,21 @@ def test_a_note_whose_process_id_another_has(
             assert bookstore("info", 1).code == 0
 
 
+def test_a_shop_that_is_being_opened(bookstore: Bookstore, story: Path) -> None:
+    """Nor until it is ready, where the note is that of a shop that was killed before."""
+    lock = FileLock(story / "catalog.db")
+    try:
+        with frontend(answers(BOOK)) as stranger, only_supervisor(story):
+            note = {"frontend": {"url": stranger.url, "pid": 2**22}, "supervisor_pid": 2**22}
+            (story / "shop.json").write_text(json.dumps(note))
+            assert bookstore("info", 1).code == 9
+            write_shop_file(story, {"frontend": (stranger.url, 1)})
+            assert bookstore("info", 1).code == 0
+            assert len(stranger.requests) == 1
+    finally:
+        lock.release()
+
+
 def test_a_catalog_that_runs_by_itself(
     bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
