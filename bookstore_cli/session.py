@@ -210,18 +210,23 @@ class Session:
         named = self.option("token_file") or os.environ.get("BOOKSTORE_ADMIN_TOKEN")
         if self.option("url") and not named and not self._named_folder and self._is_elsewhere():
             raise Unauthorized(
-                f"The admin token in {self.folder} is for the shop of that folder, which is open "
-                f"at {self._url_of_folder[0]} and not at {self.url}. Name the token for that URL "
-                "with --token-file, --data or BOOKSTORE_ADMIN_TOKEN."
+                f"The admin token in {self.folder} is for the shop of that folder, which is not "
+                f"known to be open at {self.url}. Name the token for that URL with --token-file, "
+                "--data or BOOKSTORE_ADMIN_TOKEN."
             )
         return self.token()
 
     def _is_elsewhere(self) -> bool:
-        """Say whether the folder's own shop is open, and not at the URL that was named."""
+        """Say whether the folder has a shop of its own that is not at the URL that was named.
+
+        Servers that were started one by one leave no note of where they are.
+        """
         try:
-            return bool(self.shop) and _address(self.url) != _address(self._url_of_folder[0])
-        except (ShopError, ValueError):  # It is closed, or one of the two makes no sense.
-            return False
+            if not self.shop:
+                return self._folder_is_closed
+            return _address(self.url) != _address(self._url_of_folder[0])
+        except (ShopError, ValueError):  # It is closed, or its note makes no sense.
+            return True
 
     def client(self, *, admin: bool = False) -> Client:
         """Return a client of the frontend; only one for staff carries the admin token."""

@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from servers.listening import SupervisorError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 SHOP_FILE: Final = "shop.json"
 LOCK_FILE: Final = "shop.lock"
+
+_ASKING_S: Final = 0.05
 
 
 @contextlib.contextmanager
@@ -44,7 +47,7 @@ def only_supervisor(folder: Path) -> Iterator[None]:
         raise SupervisorError(f"{folder} cannot be used: {error.strerror}.") from error
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(lock)
         except BlockingIOError:
             owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
             raise SupervisorError(
@@ -56,6 +59,18 @@ def only_supervisor(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _take(lock: int) -> None:
+    """Take a lock, at the second try too: a command that asks who has it holds it for an instant.
+
+    Raises BlockingIOError.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_ASKING_S)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_shop_file(

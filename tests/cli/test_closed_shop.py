@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +78,17 @@ def test_a_shop_that_is_being_opened(bookstore: Bookstore, story: Path) -> None:
             assert len(stranger.requests) == 1
     finally:
         lock.release()
+
+
+def test_a_question_does_not_keep_a_shop_from_being_opened(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks whether a shop is open has its lock for an instant; opening waits for that."""
+    asking = os.open(story / "shop.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _seconds: os.close(asking))
+    with only_supervisor(story):
+        pass
 
 
 def test_a_catalog_that_runs_by_itself(

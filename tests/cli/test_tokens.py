@@ -162,7 +162,13 @@ def test_the_folders_token_is_for_the_folders_shop(
     assert "--token-file" in capfd.readouterr().err
     monkeypatch.setenv("BOOKSTORE_URL", shops.other.url)
     assert run(["orders", "list"]) == 4
+    note = shops.folder / "shop.json"
+    written = note.read_text()
+    for nonsense in ("{", '{"frontend": {"url": "nowhere"}}'):
+        note.write_text(nonsense)
+        assert run(["orders", "list"]) == 4
     assert shops.other.requests == []
+    note.write_text(written)
     for url in (f"{shops.own.url}/", shops.own.url.replace("127.0.0.1", "localhost")):
         assert run(["orders", "list", "--url", url]) == 0
 
