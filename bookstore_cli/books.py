@@ -103,8 +103,10 @@ def edit(session: Session, /, book_id: int, isbn: str | None, **fields: object) 
     version = client.version_of(book_id)
     with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
         answer = client.call(wire.edit(book_id, named, version))
-    session.output.thing(BOOK, answer)
-    session.say(f"Book {book_id} was edited.")
+    done = f"Book {book_id} was edited."
+    with done_anyway(done):
+        session.output.thing(BOOK, answer)
+    session.say(done)
 
 
 @books.command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup, if_interrupted
+from bookstore_cli.commands import ShopGroup, done_anyway, if_interrupted
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import ORDER, chosen_limit, list_pages
 
@@ -74,5 +74,7 @@ def cancel(session: Session, order_id: str) -> None:
     unsure = "The order may or may not have been cancelled."
     with if_interrupted(unsure, f"repeat with: bookstore orders cancel {order_id}"):
         answer = session.client().cancel(order_id)
-    session.output.thing(ORDER, answer)
-    session.say(f"Order {order_id} is {answer.value.get('state')}.")
+    done = f"Order {order_id} is {answer.value.get('state')}."
+    with done_anyway(done):
+        session.output.thing(ORDER, answer)
+    session.say(done)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup
+from bookstore_cli.commands import ShopGroup, done_anyway
 from bookstore_cli.running import CONFIG, settings_of
 from bookstore_cli.session import pass_session
 from servers.domain.errors import InvalidRequest, NotFound
@@ -51,8 +51,10 @@ def new(session: Session, role: str, file: Path | None) -> None:
             _wait_until_settled(session, given)
         *previous, made = token_list.make(given, role, _now_ms(), time.sleep)
     row = {**_told(made), "previous": previous[0].id if previous else None}
-    session.output.rows(NEW, [row])
-    session.say(f"The new {role} token is in {_file_of(given, role)}.")
+    done = f"The new {role} token is in {_file_of(given, role)}."
+    with done_anyway(done):
+        session.output.rows(NEW, [row])
+    session.say(done)
     for gone in sorted(before - {each.id for each in previous}):
         session.say(f"Token {gone} is not valid any more.")
 
@@ -98,8 +100,10 @@ def revoke(session: Session, token_id: str, file: Path | None) -> None:
         if "service" in roles:
             _wait_until_settled(session, given)
         gone = token_list.revoke(given, token_id)
-    session.output.rows(LISTED[:3], [_told(gone)])
-    session.say(f"The {gone.role} token {gone.id} is not valid any more.")
+    done = f"The {gone.role} token {gone.id} is not valid any more."
+    with done_anyway(done):
+        session.output.rows(LISTED[:3], [_told(gone)])
+    session.say(done)
 
 
 def _settings(session: Session, role: str, file: Path | None) -> Settings:

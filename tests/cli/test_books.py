@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.catalog.wire import EntryBody
+from tests.cli.conftest import needs_full_device, run_into_full_device
 from tests.cli.fake_frontend import (
     BOOK,
+    ORDER,
     answers,
     frontend,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Bookstore
 
 
@@ -139,3 +143,21 @@ def test_an_interrupted_restock_names_its_key(
     assert "may or may not have been made" in ran.err
     key = ran.err.split("--key ")[1].split()[0]
     assert key == "k" * 20 if "--key" in words else len(key) == 32
+
+
+@needs_full_device
+@pytest.mark.parametrize(
+    ("words", "answer", "done"),
+    [
+        (("books", "edit", "2", "--price", "1"), BOOK, "Book 2 was edited."),
+        (("orders", "cancel", "0" * 32), ORDER, f"Order {'0' * 32} is confirmed."),
+    ],
+)
+def test_a_change_whose_answer_cannot_be_written_is_told(
+    folder: Path, words: tuple[str, ...], answer: object, done: str
+) -> None:
+    """Where the output takes nothing, the error says that the change was made all the same."""
+    with frontend(answers(answer)) as shop:
+        ran = run_into_full_device(*words, "--data", str(folder), "--url", shop.url)
+    assert ran.returncode == 1
+    assert f"The output cannot be written (No space left on device). {done}" in ran.stderr

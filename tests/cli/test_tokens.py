@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookstore_cli.main import run
-from tests.cli.conftest import TOKEN
+from tests.cli.conftest import TOKEN, needs_full_device, run_into_full_device
 from tests.cli.fake_frontend import answers, frontend
 
 if TYPE_CHECKING:
@@ -32,6 +32,19 @@ def listed(bookstore: Bookstore) -> list[dict[str, object]]:
     assert ran.code == 0, ran.err
     rows: list[dict[str, object]] = json.loads(ran.out)
     return rows
+
+
+@needs_full_device
+def test_a_token_whose_row_cannot_be_written_is_told(bookstore: Bookstore, folder: Path) -> None:
+    """Where the output takes nothing, the error says what was made, and what is invalid now."""
+    first = listed(bookstore)[0]["id"]
+    for words, done in (
+        (("new", "admin"), f"The new admin token is in {folder / 'admin.token'}."),
+        (("revoke", str(first)), f"The admin token {first} is not valid any more."),
+    ):
+        ran = run_into_full_device("token", *words, "--data", str(folder))
+        assert ran.returncode == 1
+        assert f"(No space left on device). {done}" in ran.stderr
 
 
 def test_a_new_token_is_in_its_file_alone(bookstore: Bookstore, folder: Path) -> None:
