@@ -233,8 +233,9 @@ class Client:
         )
         if failure.decided or own or not doubtful:
             return error
-        # "Nothing was done", it may say, and that is so of the last attempt alone.
-        return _unknown(request, f"The last attempt: {error.detail}")
+        # "Nothing was done", it may say, and that is so of the last attempt alone. What it
+        # advises next, such as another URL, is wrong for the attempts before.
+        return _unknown(request, f"The last attempt: {_first_sentence(error)}.")
 
     def _wait_while_pending(self, answer: Answer, request: Request) -> None:
         order_id = str(answer.value.get("id"))
@@ -266,8 +267,7 @@ class Client:
         left_s = self.deadline.remaining_s
         if not self._noted and spent_s >= QUIET_S and left_s >= QUIET_S:
             self._noted = True
-            why = error.detail.split(". ")[0].rstrip(".")
-            self._note(f"{why}. Trying for {left_s:.0f} s more at most.")
+            self._note(f"{_first_sentence(error)}. Trying for {left_s:.0f} s more at most.")
 
     def _unreachable(self, reason: str) -> Unavailable:
         return Unavailable(
@@ -286,6 +286,10 @@ def _unknown(request: Request, reason: str, **members: object) -> OutcomeUnknown
     what = "purchase" if request.purchase else "change"
     detail = f"The {what} may or may not have been made. {reason} {request.look}"
     return OutcomeUnknown(detail, **members)
+
+
+def _first_sentence(error: ShopError) -> str:
+    return error.detail.split(". ")[0].rstrip(".")
 
 
 def _delays() -> Iterator[float]:

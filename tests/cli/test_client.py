@@ -119,6 +119,15 @@ def test_adding_and_restocking_are_repeated_with_one_key(
     assert f"--key {KEY}" in ran.err
 
 
+def test_a_last_attempt_advises_nothing(bookstore: Bookstore) -> None:
+    """Of the last attempt its reason is told, and not what it advises: an earlier one may count."""
+    refusal = refuses("unavailable", "Nothing was done: no answer in time. Try another shop.")
+    with frontend(resets, refusal) as shop:
+        ran = bookstore("books", "restock", "2", "+5", "--url", shop.url, "--timeout", "0.5")
+    assert ran.code == 10
+    assert "The last attempt: Nothing was done: no answer in time. Repeat it with" in ran.err
+
+
 def test_a_cancel_waits_until_the_copies_are_back(bookstore: Bookstore) -> None:
     """A cancel answered 202 is repeated until the order is cancelled."""
     cancelled = {**ORDER, "state": "cancelled"}
