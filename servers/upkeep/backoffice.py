@@ -106,15 +106,20 @@ async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenSh
         try:
             yield OpenShop(catalog, orders, clock)
         except StorageError as error:
-            detail = (
-                f"The databases in {folder} are not as the shop wrote them: {error} See "
-                f"`bookstore db check`, and restore a backup."
-            )
-            raise InvalidRequest(detail) from error
+            raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        f"The databases in {folder} are not as the shop wrote them: {error} See "
+        f"`bookstore db check`, and restore a backup."
+    )
 
 
 def _must_have_a_catalog(folder: Path) -> None:
-    if (folder / "catalog.db").exists():
+    catalog = folder / "catalog.db"
+    # To SQLite a file of no bytes is a new database; beside orders it is a lost one.
+    if catalog.exists() and catalog.stat().st_size > 0:
         return
     if (folder / "orders.db").exists():
         detail = (
@@ -122,6 +127,8 @@ def _must_have_a_catalog(folder: Path) -> None:
             f"`bookstore db restore`, then run `bookstore reconcile`."
         )
         raise InvalidRequest(detail)
+    if catalog.exists():
+        return
     detail = (
         f"There is no shop in {folder}: it has no catalog.db. Name the shop's folder with "
         f"--data, or start one there with `bookstore up`."
@@ -135,8 +142,11 @@ def _must_be_up_to_date(folder: Path) -> None:
         path = database_of(folder, name)
         if not path.exists():
             continue
-        with explained(), looking(path) as connection:
-            old = lacks_migrations(connection, packaged_migrations(name))
+        try:
+            with explained(), looking(path) as connection:
+                old = lacks_migrations(connection, packaged_migrations(name))
+        except InvalidRequest as error:
+            raise _damaged(folder, error) from error
         if old:
             detail = (
                 f"{path} is not as this program needs it, and an audit changes nothing. Start "

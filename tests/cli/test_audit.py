@@ -110,6 +110,20 @@ def test_a_lost_catalog_is_named(bookstore: Bookstore, story: Path, command: str
     ran = bookstore(command)
     assert ran.code == 8
     assert "lost its catalog.db" in ran.err
+    (story / "catalog.db").touch()
+    ran = bookstore(command)
+    assert ran.code == 8
+    assert "lost its catalog.db" in ran.err
+    assert (story / "catalog.db").read_bytes() == b""
+
+
+def test_a_damaged_catalog_is_named(bookstore: Bookstore, story: Path) -> None:
+    """A file that is no database: exit 8, where it is and how to go on."""
+    (story / "catalog.db").write_text("no database")
+    ran = bookstore("audit")
+    assert ran.code == 8
+    assert f"The databases in {story} are not as the shop wrote them" in ran.err
+    assert "bookstore db check" in ran.err
 
 
 def test_violations_are_named_one_a_line(bookstore: Bookstore, story: Path) -> None:
