@@ -69,6 +69,7 @@ def test_a_file_without_a_token_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(tokens.TokenError, match="does not hold a token") as refused:
         tokens.read(path)
     assert not text or text not in str(refused.value)
+    assert "bookstore token new admin" in str(refused.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
