@@ -144,7 +144,7 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
         option(
             "--data",
             env="BOOKSTORE_DATA",
-            type=click.Path(file_okay=False),
+            type=params.FOLDER,
             help="The shop's folder: databases, tokens, URLs.",
         ),
         option("--url", env="BOOKSTORE_URL", type=params.URL, help="Where the frontend is."),

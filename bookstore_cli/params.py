@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
 MAX_ID = 2**63 - 1
@@ -111,6 +112,22 @@ def _url(text: str) -> str:
     return text
 
 
+class _Folder(click.Path):
+    """A folder; a text that is empty, as of a variable that is not set, is none."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the folder as it was typed."""
+        if value == "":
+            self.fail("'' is not a folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = _Folder(file_okay=False)
 BOOK_ID = Typed("id", f"a book id: digits, from 1 to {MAX_ID}, no leading zero", _whole(1, MAX_ID))
 ORDER_ID = Typed("id", "an order id: 32 hexadecimal digits, lower case", _matching(_ORDER))
 TOKEN_ID = Typed("id", "the id of a token: 8 hexadecimal digits", _matching(_TOKEN_ID))

@@ -63,6 +63,7 @@ _ENTRY = tomllib.loads((ROOT / "pyproject.toml").read_text())
         ("search", "a", "--url", "ftp://x"),
         ("search", "a", "--url", "http://user@x"),
         ("search", "a", "-o", "xml"),
+        ("search", "a", "--data", ""),
         ("nonsense",),
     ],
 )
