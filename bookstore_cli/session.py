@@ -240,7 +240,7 @@ class Session:
                 timeout_s=self.timeout_s,
                 token=token,
                 source=source,
-                note=self.say,
+                note=self._announce,
                 trust=self.trust,
             )
         except ValueError:
@@ -265,6 +265,11 @@ class Session:
         from bookstore_cli.output import Output
 
         return Output(self.option("output"), self.option("color", "auto"), self.say)
+
+    def _announce(self, sentence: str) -> None:
+        """Tell a person what is waited for; a program finds nothing but a problem object there."""
+        if not self.machine_reads_errors:
+            self.say(sentence)
 
     def say(self, sentence: str) -> None:
         """Tell the person something beside the data, unless they want quiet."""

@@ -161,6 +161,7 @@ def servers(patient: Patient) -> Iterator[Finding]:
             continue
         value = None if isinstance(ready, str) else ready.value
         why = str(value.get("detail")) if isinstance(value, dict) else str(ready)
+        why = why.removeprefix("Not ready: ").rstrip(".")
         yield Finding(FAIL, server, f"answers at {url}, but is not ready: {why}", "See the log.")
 
 

@@ -44,7 +44,7 @@ def read(path: Path) -> str:
     if not _TOKEN.fullmatch(text):
         raise MalformedTokenError(
             f"The token file {path} does not hold a token, which is one line of 64 hexadecimal"
-            f" digits. Make a new one with `bookstore token new admin` or `… new service`."
+            f" digits. Make a new one with `bookstore token new admin`, or `service`."
         )
     return text
 

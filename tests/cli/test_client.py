@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -148,13 +149,15 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 def test_a_long_wait_is_announced_once(bookstore: Bookstore) -> None:
-    """After a second of trying, one sentence says so; not when it is to be quiet."""
+    """After a second of trying, one sentence says so; not to a program, nor who wants quiet."""
     # No wait between two attempts is longer than the time in which one of them says it.
     with frontend(*[refuses("internal")] * 100) as shop:
         loud = bookstore("info", 2, "--url", shop.url, "--timeout", "3.5")
-        quiet = bookstore("info", 2, "--url", shop.url, "--timeout", "1.5", "-q")
+        quiet = bookstore("info", 2, "--url", shop.url, "--timeout", "3.5", "-q")
+        program = bookstore("info", 2, "--url", shop.url, "--timeout", "3.5", "--json")
     assert loud.err.count("s more at most.") == 1
     assert "s more" not in quiet.err
+    assert json.loads(program.err)["code"] == "internal"
 
 
 def test_nobody_there_is_said_soon(bookstore: Bookstore) -> None:
