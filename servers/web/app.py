@@ -128,6 +128,11 @@ class App:
         unclear = path is None or not raw.content.is_eof()
         return self._finish(raw, route, answer, note, close=unclear)
 
+    @property
+    def full(self) -> bool:
+        """Whether as many requests are under way, or soon will be, as it takes."""
+        return self.in_flight + self.waiting >= self.max_in_flight
+
     def shed(self, message: RawRequestMessage, *, close: bool) -> bytes | None:
         """Return the refusal of a request that comes to a full server; see `Shedding`."""
         return self._shedding.refusal(message, close=close)

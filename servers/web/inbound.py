@@ -47,6 +47,9 @@ class Room(Protocol):
     def see_off(self, transport: asyncio.Transport) -> bool:
         """Close a connection after its last answer, once its client has hung up, if it can."""
 
+    def leave_unread(self, transport: asyncio.Transport) -> None:
+        """Read nothing of a connection for a moment."""
+
 
 class Inbound(Conversation):
     """A conversation within the shop's limits.
@@ -97,7 +100,7 @@ class Inbound(Conversation):
             return
         if self._in_head:
             self._head_came()
-        if idle and self._full():
+        if idle and (self.spare or self._app.full):
             self._refuse_plain()
         while len(self._arrivals) < len(self._messages):
             self._note_arrival()
@@ -241,14 +244,6 @@ class Inbound(Conversation):
 
     # A full server
 
-    def _full(self) -> bool:
-        """Say whether the server has as many requests under way as it takes.
-
-        Those that wait are not under way yet, but soon will be.
-        """
-        app = self._app
-        return self.spare or app.in_flight + app.waiting >= app.max_in_flight
-
     def _refuse_plain(self) -> None:
         """Refuse at once what can be refused without a task and a request object.
 
@@ -259,6 +254,8 @@ class Inbound(Conversation):
             self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
+        if self.transport is not None and not (self._messages or self._buffer_paused):
+            self._room.leave_unread(self.transport)
 
     def _shed(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
         """Answer a request of one head and nothing else; return whether it was one."""

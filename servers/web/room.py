@@ -19,6 +19,7 @@ from servers.web.limits import (
     SPARE_CONNECTIONS,
     SPARE_FILES,
     TURNED_AWAY_S,
+    UNREAD_S,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ConnectionRoom:
         self._max = max_connections
         self._count = count
         self._going: set[_Going] = set()
+        self._unread: list[asyncio.Transport] = []
         self._loop = asyncio.get_running_loop()
         self._heads: dict[Inbound, float] = {}
         """Connections that owe a head, the one that owes it longest first."""
@@ -83,6 +85,25 @@ class ConnectionRoom:
         else:  # TLS, whose end has to be answered by the client, too.
             transport.close()
         return True
+
+    def leave_unread(self, transport: asyncio.Transport) -> None:
+        """Read nothing more of a connection for a moment.
+
+        It was refused and told to come back in a second. Whoever asks again at once is not to
+        keep the server from what it has under way.
+        """
+        if transport.is_closing():
+            return
+        transport.pause_reading()
+        if not self._unread:
+            self._loop.call_later(UNREAD_S, self._read_again)
+        self._unread.append(transport)
+
+    def _read_again(self) -> None:
+        unread, self._unread = self._unread, []
+        for transport in unread:
+            if not transport.is_closing():
+                transport.resume_reading()
 
     def close(self) -> None:
         """Wait for none of those that are going."""

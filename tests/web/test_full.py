@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.web import room
+from servers.web.limits import UNREAD_S
 from tests.support.services import make_app, wait_until
 from tests.web.conftest import line_to, served
 
@@ -105,6 +106,39 @@ async def test_many_at_once_to_a_full_server(app: App) -> None:
             assert (await line.answer()).status == 503
         line.send(SHOW)
         assert (await line.answer()).status == 503
+
+
+async def test_who_asks_again_at_once(app: App) -> None:
+    """The first refusal comes at once; what is sent right behind it is read a moment later."""
+    loop = asyncio.get_running_loop()
+    async with served(app) as (web, _), busy(web, 2), line_to(web) as line:
+        await wait_until(lambda: app.in_flight == 2, "the server is full")
+        refused_s: list[float] = []
+        for _ in range(3):
+            line.send(SHOW)
+            assert (await line.answer()).status == 503
+            refused_s.append(loop.time())
+        assert refused_s[2] - refused_s[0] >= UNREAD_S
+        # Nobody else waits for that.
+        line.send(SHOW)
+        async with line_to(web) as other:
+            other.send(LIVEZ)
+            assert (await other.answer()).status == 200
+
+
+async def test_a_refused_client_that_leaves(app: App) -> None:
+    """A connection that nobody reads for a moment may end meanwhile, on either side."""
+    async with served(app) as (web, _), busy(web, 2):
+        await wait_until(lambda: app.in_flight == 2, "the server is full")
+        for _ in range(3):
+            async with line_to(web) as line:
+                line.send(SHOW)
+                assert (await line.answer()).status == 503
+        async with line_to(web) as line:
+            line.send(SHOW)
+            await line.answer()
+            line.send(SHOW + SHOW.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert (await line.closed()).count(b"HTTP/1.1 503") == 2
 
 
 async def test_a_refusal_is_logged_and_counted(web: Web, log: Log, echo: Echo) -> None:
