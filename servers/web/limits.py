@@ -60,7 +60,7 @@ MAX_QUEUE_S = 2.0
 TURNED_AWAY_S = 1.0
 """How long a connection that was told to go may stay."""
 
-UNREAD_S = 0.02
+UNREAD_S = 0.015
 """How long at most nothing is read of a connection that was refused because the server is full."""
 
 MAX_CLIENTS = 20_000
