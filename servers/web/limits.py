@@ -26,7 +26,7 @@ MAX_CONNECTIONS = 4096
 SPARE_CONNECTIONS = 32
 """Taken beyond the most, for health routes alone: who watches a full server can still ask it."""
 
-MAX_TURNED_AWAY = 256
+MAX_GOING = 256
 """Most connections whose clients may hang up after the last answer; any more are just closed."""
 
 SPARE_FILES = 256
@@ -57,8 +57,8 @@ LAST_S = 0.5
 MAX_QUEUE_S = 2.0
 """A request that could not be begun in this time is refused: who sent it has no use for it."""
 
-TURNED_AWAY_S = 1.0
-"""How long a connection that was told to go may stay."""
+HANG_UP_S = 1.0
+"""How long a client may take to hang up after its last answer."""
 
 UNREAD_S = 0.015
 """How long at most nothing is read of a connection that was refused because the server is full."""

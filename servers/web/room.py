@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from servers.domain.errors import Overloaded
 from servers.web.answers import PROBLEM, problem
 from servers.web.limits import (
+    HANG_UP_S,
     HEAD_S,
-    MAX_TURNED_AWAY,
+    MAX_GOING,
     SPARE_CONNECTIONS,
     SPARE_FILES,
-    TURNED_AWAY_S,
     UNREAD_S,
 )
 
@@ -76,7 +76,7 @@ class ConnectionRoom:
         Were it closed with something unread, the answer could be lost (RFC 9112 §9.6). False
         where so many are going already that it is not closed.
         """
-        if len(self._going) >= MAX_TURNED_AWAY:
+        if len(self._going) >= MAX_GOING:
             return False
         transport.set_protocol(_Going(self._going, transport))
         if transport.can_write_eof():
@@ -134,7 +134,7 @@ class ConnectionRoom:
                 self._count(),
                 self.turned_away,
             )
-        if len(self._going) >= MAX_TURNED_AWAY:
+        if len(self._going) >= MAX_GOING:
             transport.abort()
             return
         transport.write(_no_room())
@@ -147,7 +147,7 @@ class _Going(asyncio.Protocol):
     def __init__(self, going: set[_Going], transport: asyncio.Transport) -> None:
         self.abort = transport.abort
         self._going = going
-        self._timer = asyncio.get_running_loop().call_later(TURNED_AWAY_S, self.abort)
+        self._timer = asyncio.get_running_loop().call_later(HANG_UP_S, self.abort)
         going.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -183,7 +183,7 @@ def connections_within_files(wanted: int) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
-    possible = max(soft - SPARE_FILES - SPARE_CONNECTIONS - MAX_TURNED_AWAY, soft // 4)
+    possible = max(soft - SPARE_FILES - SPARE_CONNECTIONS - MAX_GOING, soft // 4)
     if possible < wanted:
         _log.warning(
             "only %d connections instead of %d: this process may open no more than %d files"

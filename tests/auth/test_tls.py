@@ -154,7 +154,7 @@ async def test_whoever_does_not_end_tls(
 ) -> None:
     """After its last answer a client has a moment to hang up, whatever it owes to TLS."""
     monkeypatch.setattr(room, "SPARE_CONNECTIONS", 0)
-    monkeypatch.setattr(room, "TURNED_AWAY_S", 0.05)
+    monkeypatch.setattr(room, "HANG_UP_S", 0.05)
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(local.cert, local.key)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -236,7 +236,7 @@ async def test_more_connections_than_there_is_room(
 async def test_a_crowd_is_just_closed(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     """When too many are being told that there is no room, the rest is closed without a word."""
     monkeypatch.setattr(room, "SPARE_CONNECTIONS", 0)
-    monkeypatch.setattr(room, "MAX_TURNED_AWAY", 2)
+    monkeypatch.setattr(room, "MAX_GOING", 2)
     async with (
         served(make_app(echo.routes()), max_connections=1) as (web, server),
         contextlib.AsyncExitStack() as stack,

@@ -145,7 +145,7 @@ async def send_for_ever(line: Line) -> None:
 
 async def test_whoever_sends_for_ever(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a refusal nobody is listened to for long."""
-    monkeypatch.setattr(room, "TURNED_AWAY_S", 0.05)
+    monkeypatch.setattr(room, "HANG_UP_S", 0.05)
     async with asyncio.timeout(PATIENCE_S), line_to(web) as line:
         line.send(b"nonsense\r\n\r\n")
         assert (await line.answer()).status == 400
@@ -155,7 +155,7 @@ async def test_whoever_sends_for_ever(web: Web, monkeypatch: pytest.MonkeyPatch)
 
 async def test_no_room_for_those_who_go(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """When too many are going already, the rest is closed with the answer."""
-    monkeypatch.setattr(room, "MAX_TURNED_AWAY", 0)
+    monkeypatch.setattr(room, "MAX_GOING", 0)
     async with line_to(web) as line:
         line.send(b"nonsense\r\n\r\n")
         assert (await line.answer()).status == 400
