@@ -1,8 +1,10 @@
-"""The batching client: what queued up while the last call was away goes out as one call.
+"""The batching client: what queued up while calls were away goes out as one call.
 
 A hop through aiohttp's client costs as much as several requests; shared by all that wait
 it costs next to nothing, adds no delay when the shop is idle, and every read is still
 made after it was asked for: an item never joins a call that has already been sent.
+Where many ask, half of them are in one call and half in another, so that this server and
+the other one work at the same time.
 
 Each item has a deadline of its own and gets an answer of its own. An item whose call
 brought no answer is sent again, because every batched item is safe to repeat, until its
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
-_USUAL_READS = 1
-_USUAL_CHANGES = 2
-_MAX_CALLS = 2
-"""Calls under way on one hop: the fewer, the more each of them carries, and the less each costs."""
+_CALLS = 2
+"""Calls under way on one hop: the other server works on one while this one works on the other.
+
+The fewer, the more each of them carries, and the less each costs.
+"""
+_FEW_ITEMS = 8
+"""As many as cost hardly more in one call than in two."""
 _ANSWERS_A_TURN = 64
 """Answers passed on in one turn of the loop, so that others get theirs between them."""
 
@@ -82,11 +87,10 @@ class Batcher(Generic[Item]):
         self._call_s = call_s
         self._random = random
         self._changes = changes
-        self._usual_calls = _USUAL_CHANGES if changes else _USUAL_READS
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Entry[Item]] = deque()
         self._open: dict[_Entry[Item], None] = {}
-        self._calls: dict[asyncio.Task[None], float] = {}
+        self._calls: set[asyncio.Task[None]] = set()
         self._flush_due = False
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -109,25 +113,20 @@ class Batcher(Generic[Item]):
 
     def _flush(self) -> None:
         self._flush_due = False
-        while self._queue and self._has_room():
+        # Were all that is asked for in one call, each server would wait for the other.
+        share = -(-len(self._open) // _CALLS)
+        most = min(max(share, _FEW_ITEMS), MAX_BATCH_ITEMS)
+        while self._queue and len(self._calls) < _CALLS:
             entries: list[_Entry[Item]] = []
             rows = 0
-            while self._queue and len(entries) < MAX_BATCH_ITEMS and rows < MAX_CALL_ROWS:
+            while self._queue and len(entries) < most and rows < MAX_CALL_ROWS:
                 entry = self._queue.popleft()
                 if not entry.future.done():
                     entry.sent = True
                     entries.append(entry)
                     rows += getattr(entry.item, "limit", 1)
             if entries:
-                task = self._loop.create_task(self._call(entries))
-                self._calls[task] = self._loop.time()
-
-    def _has_room(self) -> bool:
-        if len(self._calls) < self._usual_calls:
-            return True
-        # One call that takes long is no reason for all others to wait behind it.
-        oldest_s = next(iter(self._calls.values()))
-        return len(self._calls) < _MAX_CALLS and self._loop.time() - oldest_s >= SWEEP_S
+                self._calls.add(self._loop.create_task(self._call(entries)))
 
     async def _call(self, entries: list[_Entry[Item]]) -> None:
         now_s = self._loop.time()
@@ -156,7 +155,7 @@ class Batcher(Generic[Item]):
         """Let the next call go, now that the one of this task is over."""
         task = asyncio.current_task()
         if task is not None:
-            self._calls.pop(task, None)
+            self._calls.discard(task)
         if self._queue and not self._flush_due:
             self._flush()
 
@@ -204,8 +203,7 @@ class Batcher(Generic[Item]):
             entry.future.set_result(answer)
 
     def _expire(self) -> None:
-        """Answer the items whose time has run out; send what waits behind a call that is slow."""
-        self._flush()
+        """Answer the items whose time has run out."""
         now_s = self._loop.time()
         for entry in [entry for entry in self._open if self._over(entry, now_s)]:
             self._settle(entry, entry.last or self._given_up(entry))

@@ -101,7 +101,7 @@ async def ask(asked: Batcher[Item], *names: str, within_s: float = PATIENCE_S) -
 
 
 async def test_a_slow_call_holds_up_no_other(hop: FakeHop) -> None:
-    """What comes while a call is away goes out beside it, once that has taken too long."""
+    """What comes while a call is away goes out beside it."""
     hop.held = True
     asked = batcher(hop)
     slow = asked.submit(Item("a"), in_s(PATIENCE_S))
@@ -139,6 +139,13 @@ async def test_gathered_while_calls_are_away(hop: FakeHop) -> None:
     assert hop.names()[: len(away)] == away
     assert len(hop.calls) == len(away) + 1
     assert len(away) <= CALLS
+
+
+async def test_many_are_shared_out_among_the_calls(hop: FakeHop) -> None:
+    """Of many that are asked for at once each call has its share, so that both servers work."""
+    names = [str(number) for number in range(65)]
+    assert await ask(batcher(hop), *names) == names
+    assert [len(call) for call in hop.calls] == [33, 32]
 
 
 async def test_no_more_items_than_a_call_may_have(hop: FakeHop) -> None:
