@@ -40,7 +40,7 @@ class Part:
 
 
 PARTS = (
-    Part("simulation", ("tests/simulation",), 0.41, {"SIMULATION_SEEDS": 500}, "SIMULATION_FIRST"),
+    Part("simulation", ("tests/simulation",), 0.41, {"SIMULATION_SEEDS": 1000}, "SIMULATION_FIRST"),
     Part("planted bugs", ("tests/mutants",), 0.04, others={"MUTANTS": "all"}, once=True),
     Part(
         "kill -9, SIGTERM",
