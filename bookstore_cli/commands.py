@@ -151,13 +151,13 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
         option(
             "--token-file",
             env="BOOKSTORE_TOKEN_FILE",
-            type=click.Path(),
+            type=params.PATH,
             help="The file with the admin token.",
         ),
         option(
             "--ca-file",
             env="BOOKSTORE_CA_FILE",
-            type=click.Path(),
+            type=params.PATH,
             help="Whose certificates to trust where the shop speaks https.",
         ),
         option(

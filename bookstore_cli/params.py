@@ -7,13 +7,13 @@ Whether a book exists, or a price is too high, is for the shop to say.
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
 MAX_ID = 2**63 - 1
@@ -112,8 +112,8 @@ def _url(text: str) -> str:
     return text
 
 
-class _Folder(click.Path):
-    """A folder; a text that is empty, as of a variable that is not set, is none."""
+class _Path(click.Path):
+    """A path; a text that is empty, as of a variable that is not set, is none."""
 
     def convert(
         self,
@@ -121,13 +121,17 @@ class _Folder(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str | bytes | os.PathLike[str]:
-        """Return the folder as it was typed."""
+        """Return the path; where it must name a file, ``~`` is somebody's home."""
         if value == "":
-            self.fail("'' is not a folder.", param, ctx)
+            self.fail(f"'' is not a {'path' if self.file_okay else 'folder'}.", param, ctx)
+        if self.exists:
+            value = os.path.expanduser(value)  # noqa: PTH111  # Path's raises for an unknown home
         return super().convert(value, param, ctx)
 
 
-FOLDER = _Folder(file_okay=False)
+PATH = _Path()
+FILE = _Path(exists=True, dir_okay=False)
+FOLDER = _Path(file_okay=False)
 BOOK_ID = Typed("id", f"a book id: digits, from 1 to {MAX_ID}, no leading zero", _whole(1, MAX_ID))
 ORDER_ID = Typed("id", "an order id: 32 hexadecimal digits, lower case", _matching(_ORDER))
 TOKEN_ID = Typed("id", "the id of a token: 8 hexadecimal digits", _matching(_TOKEN_ID))
@@ -144,3 +148,8 @@ TEXT = Typed("text", "a text with something to see in it, in UTF-8", _text)
 SECONDS = Typed("seconds", f"a time in seconds, above 0, at most {MAX_TIMEOUT_S:.0f}", _seconds)
 URL = Typed("url", _TOKEN_FREE_URL, _url)
 PORT = Typed("port", "a port from 0 (any free one) to 65535", _whole(0, 65535))
+FIRST_PORT = Typed(
+    "port",
+    "a port from 0 (any free ones) to 65533: catalog and order take the next two",
+    _whole(0, 65533),
+)

@@ -42,9 +42,9 @@ CONFIG = click.option(
 )
 _HOST = click.option("--host", help="The address to listen on; 127.0.0.1 unless set.")
 _TLS_CERT = click.option(
-    "--tls-cert", type=click.Path(), help="A certificate in PEM, to be reached by https."
+    "--tls-cert", type=params.FILE, help="A certificate in PEM, to be reached by https."
 )
-_TLS_KEY = click.option("--tls-key", type=click.Path(), help="Its key; only its owner may read it.")
+_TLS_KEY = click.option("--tls-key", type=params.FILE, help="Its key; only its owner may read it.")
 _INSECURE = click.option(
     "--insecure",
     is_flag=True,
@@ -58,7 +58,7 @@ _INSECURE = click.option(
     examples=("bookstore up", "bookstore up --port 0 --data ./my-shop"),
 )
 @click.option(
-    "--port", type=params.PORT, help="The frontend's port; 8000 unless set, 0: free ones."
+    "--port", type=params.FIRST_PORT, help="The frontend's port; 8000 unless set, 0: free ones."
 )
 @_HOST
 @_TLS_CERT
@@ -131,10 +131,18 @@ def status(session: Session) -> int:
 
 
 def settings_of(session: Session, options: Mapping[str, object], file: Path | None) -> Settings:
-    """Return the settings of a server, as it finds them. Raises `SettingsError`."""
+    """Return the settings of a server, as it finds them.
+
+    Raises `SettingsError`; `click.BadParameter` where what is wrong was typed as an option.
+    """
     from servers import settings
 
-    return settings.load({**options, **session.typed("data", "ca_file")}, os.environ, file)
+    typed = {**options, **session.typed("data", "ca_file")}
+    try:
+        return settings.load(typed, os.environ, file)
+    except settings.OptionError as error:
+        hint = [f"--{error.name.replace('_', '-')}"]
+        raise click.BadParameter(error.why, param_hint=hint) from error
 
 
 @contextmanager

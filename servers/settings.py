@@ -43,6 +43,15 @@ class SettingsError(Exception):
     exit_code: Final = 8
 
 
+class OptionError(SettingsError):
+    """An option cannot be used as it was given; ``name`` is that of the setting."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"option: {name}: {why}")
+        self.name = name
+        self.why = why
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything an operator can decide about one server, or about the three together.
@@ -121,7 +130,7 @@ def load(
 
     An option that is None and a variable that is empty count as not given. Raises
     `SettingsError` for a name nobody knows, for a value that is not allowed and for a file
-    that cannot be read.
+    that cannot be read; it is an `OptionError` where an option is to blame.
     """
     values: dict[str, object] = {}
     sources = dict.fromkeys(_types(), "default")
@@ -218,7 +227,14 @@ def _checked(given: _Given) -> object:
         return kinds.convert(given.value, kind, lax=lax)
     except ValueError as error:
         value = "the value" if given.name in _SECRET else repr(given.value)
-        raise SettingsError(f"{given.source}: {given.name}: {value} is not {error}.") from None
+        raise _refused(given.name, given.source, f"{value} is not {error}.") from None
+
+
+def _refused(name: str, source: str, why: str) -> SettingsError:
+    """Return the error for a setting that cannot be used."""
+    if source == "option":
+        return OptionError(name, why)
+    return SettingsError(f"{source}: {name}: {why}")
 
 
 def _absolute(path: object, source: str) -> Path:
@@ -239,8 +255,8 @@ def _check_together(settings: Settings) -> None:
     """Raise `SettingsError` where two settings do not go together."""
     for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if getattr(settings, one) is not None and getattr(settings, other) is None:
-            source = settings.sources[one]
-            raise SettingsError(f"{one} ({source}) is set without {other}: TLS needs both.")
+            why = f"it is set without {other}: TLS needs both."
+            raise _refused(one, settings.sources[one], why)
     if settings.void_after_s <= settings.resolve_after_s:
         raise SettingsError(
             f"void_after_s ({settings.void_after_s:g}, {settings.sources['void_after_s']}) must be"

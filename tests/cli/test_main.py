@@ -64,6 +64,8 @@ _ENTRY = tomllib.loads((ROOT / "pyproject.toml").read_text())
         ("search", "a", "--url", "http://user@x"),
         ("search", "a", "-o", "xml"),
         ("search", "a", "--data", ""),
+        ("orders", "list", "--token-file", ""),
+        ("search", "a", "--ca-file", ""),
         ("nonsense",),
     ],
 )

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.fake_frontend import (
     answers,
     closed_port,
@@ -17,8 +19,6 @@ from tests.cli.fake_frontend import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.cli.conftest import Bookstore
 
@@ -60,6 +60,79 @@ def test_a_misspelt_setting_is_named(bookstore: Bookstore, monkeypatch: pytest.M
         ran = bookstore(*words)
         assert ran.code == 8
         assert "BOOKSTORE_POTR" in ran.err
+
+
+@pytest.mark.parametrize("command", [("up",), ("serve", "frontend")])
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--port", "http", "a port from 0"),
+        ("--port", "65536", "a port from 0"),
+        ("--host", "", "a host name or an address"),
+        ("--host", "a b", "a host name or an address"),
+        ("--tls-cert", "", "a path"),
+        ("--tls-cert", "no.pem", "does not exist"),
+        ("--tls-cert", ".", "is a directory"),
+        ("--tls-cert", "pyproject.toml", "without tls_key: TLS needs both"),
+        ("--tls-key", "", "a path"),
+        ("--tls-key", "no.pem", "does not exist"),
+        ("--tls-key", "pyproject.toml", "without tls_cert: TLS needs both"),
+        ("--config", "", "does not exist"),
+        ("--config", "no.toml", "does not exist"),
+        ("--data", "", "a folder"),
+        ("--ca-file", "", "a path"),
+        ("--token-file", "", "a path"),
+    ],
+)
+def test_a_bad_option_of_a_server_is_exit_2(
+    bookstore: Bookstore, command: tuple[str, ...], option: str, value: str, allowed: str
+) -> None:
+    """What was typed wrongly is told as of any command: its option, and what is allowed."""
+    ran = bookstore(*command, option, value)
+    assert ran.code == 2
+    assert f"Usage: bookstore {command[0]} " in ran.err
+    assert f"'{option}'" in ran.err
+    assert allowed in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--log-level", "loud", "one of debug, info, warning and error"),
+        ("--log-level", "", "one of debug, info, warning and error"),
+        ("--catalog-url", "here", "a URL"),
+        ("--catalog-url", "http://host/path", "a URL of scheme, host and port alone"),
+        ("--order-url", "", "a URL"),
+        ("--order-url", "http://host/path", "a URL of scheme, host and port alone"),
+    ],
+)
+def test_a_bad_option_of_serve_alone_is_exit_2(
+    bookstore: Bookstore, option: str, value: str, allowed: str
+) -> None:
+    """Likewise for what only one server by itself is told."""
+    ran = bookstore("serve", "order", option, value)
+    assert ran.code == 2
+    assert f"Invalid value for '{option}': " in ran.err
+    assert allowed in ran.err
+
+
+def test_up_needs_three_ports(bookstore: Bookstore) -> None:
+    """A first port that leaves no room for two more is a mistake of usage."""
+    ran = bookstore("up", "--port", "65534")
+    assert ran.code == 2
+    assert "65533: catalog and order take the next two" in ran.err
+
+
+@pytest.mark.parametrize(("variable", "value"), [("HOST", "a b"), ("LOG_LEVEL", "loud")])
+def test_a_bad_variable_is_exit_8(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """What stands wrongly in the environment was not typed: the variable is named instead."""
+    monkeypatch.setenv(f"BOOKSTORE_{variable}", value)
+    ran = bookstore("up")
+    assert ran.code == 8
+    assert f"BOOKSTORE_{variable}" in ran.err
+    assert "Usage:" not in ran.err
 
 
 def test_a_port_in_use_is_named(bookstore: Bookstore) -> None:
