@@ -175,7 +175,7 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
             continue
         label = _coloured(session, "Error:")
         # `_coloured` has seen to it that there are colours only where they are wanted.
-        tell(f"{label} {visible(error.detail)}", color=True)
+        tell(f"{label} {visible(session.told(error))}", color=True)
         for line in _below(error):
             tell(visible(line))
     return errors[0].exit_code

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import stat
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from servers.domain.errors import InvalidRequest, ShopError, Unauthorized, Unavailable
+from servers.domain.errors import (
+    AccessRefused,
+    InvalidRequest,
+    ShopError,
+    Unauthorized,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from bookstore_cli.client import Client
+    from bookstore_cli.credentials import AdminToken
     from bookstore_cli.output import Output
     from bookstore_cli.trust import Trust
 
@@ -27,8 +32,6 @@ _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_S = 10.0
 SHOP_FILE = "shop.json"
-TOKEN_FILE = "admin.token"  # noqa: S105  # the name of the file, not a token
-_TOKEN = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Session:
@@ -38,6 +41,7 @@ class Session:
         self._options: dict[str, Any] = {}
         self._typed: set[str] = set()
         self._clients: list[Client] = []
+        self._sent: AdminToken | None = None
 
     def remember(self, name: str, value: object, *, typed: bool) -> None:
         """Keep a global option; what was typed beats what the environment says."""
@@ -170,37 +174,21 @@ class Session:
         return Trust(certificate=found if isinstance(found, str) else None)
 
     def token(self) -> str:
-        """Return the admin token, or raise `Unauthorized` saying how to come by one.
+        """Return the admin token, or raise `Unauthorized` saying how to come by one."""
+        from bookstore_cli.credentials import given, of_folder
 
-        A file that was named comes first, then BOOKSTORE_ADMIN_TOKEN, then the shop's folder.
-        """
-        named = self.option("token_file")
-        given = os.environ.get("BOOKSTORE_ADMIN_TOKEN")
-        if given and not named:
-            if not _TOKEN.match(given):
-                raise Unauthorized("BOOKSTORE_ADMIN_TOKEN is not 64 hexadecimal digits.")
-            return given
-        path = Path(named) if named else self.folder / TOKEN_FILE
-        try:
-            with path.open(encoding="ascii", errors="replace") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                token = file.readline(1000).strip()
-        except OSError as error:
-            raise Unauthorized(
-                f"This command is for staff and needs the admin token; {path} cannot be read "
-                f"({error.strerror}). Name the shop's folder with --data, or the file with "
-                "--token-file; `bookstore token new admin` makes one that is lost."
-            ) from error
-        if stat.S_ISREG(mode) and mode & 0o077:
-            raise Unauthorized(
-                f"{path} holds the admin token, and others may read it. Run: chmod 600 {path}"
-            )
-        if not _TOKEN.match(token):
-            raise Unauthorized(
-                f"{path} does not hold an admin token, which is one line of 64 hexadecimal "
-                "digits. Name the right file with --token-file."
-            )
-        return token
+        typed = "token_file" in self._typed
+        self._sent = given(self.option("token_file"), typed=typed) or of_folder(self.folder)
+        return self._sent.secret
+
+    def told(self, error: ShopError) -> str:
+        """Return an error's sentence; where a server refused the caller, in the command's words."""
+        if not isinstance(error, AccessRefused) or not (self._sent or self._clients):
+            return error.detail
+        from bookstore_cli.credentials import refused
+
+        server = f"The frontend at {self.url}" if self._clients else "The shop"
+        return refused(error, server, self._sent)
 
     def _token_for_frontend(self) -> str:
         """Return the admin token for the shop that is meant. Raises `Unauthorized`.

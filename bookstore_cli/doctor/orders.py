@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from bookstore_cli.connection import Answer
@@ -51,7 +52,7 @@ def _stuck(patient: Patient, url: str) -> Finding:
     for state in ("pending", "cancelling"):
         answer = ask(patient, url, f"/orders?state={state}&limit={_MOST}", staff=True)
         if not isinstance(answer, Answer) or not answer.good or not isinstance(answer.value, list):
-            why = answer if isinstance(answer, str) else f"it answered {answer.status}"
+            why = answer if isinstance(answer, str) else _why(answer.status)
             advice = "The admin token is needed; see the lines about tokens and servers."
             return Finding(WARN, "orders", f"the order server did not say: {why}", advice)
         begun_ms += [parse_rfc3339(order["history"][-1]["at"]) for order in answer.value]
@@ -65,6 +66,12 @@ def _stuck(patient: Patient, url: str) -> Finding:
         advice = "See that catalog and order server are ready; then: bookstore audit"
         return Finding(FAIL, "orders", told, advice)
     return Finding(OK, "orders", f"{len(begun_ms)} under way, none stuck")
+
+
+def _why(status: int) -> str:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return "it refused the admin token"
+    return f"it answered {status}"
 
 
 def last_entry(patient: Patient) -> Iterator[Finding]:
