@@ -101,7 +101,7 @@ def edit(session: Session, /, book_id: int, isbn: str | None, **fields: object) 
         raise click.UsageError("Name what to edit: --title, --author, --topic, --price or --isbn.")
     client = session.client(admin=True)
     version = client.version_of(book_id)
-    with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
+    with if_interrupted(_UNSURE, look_with=f"bookstore info {book_id}"):
         answer = client.call(wire.edit(book_id, named, version))
     done = f"Book {book_id} was edited."
     with done_anyway(done):
@@ -180,7 +180,7 @@ def delete(session: Session, book_id: int, version: int | None, yes: bool) -> in
             session.say("Nothing was deleted.")
             return DECLINED
         client.restart()
-    with if_interrupted(_UNSURE, f"look with: bookstore info {book_id}"):
+    with if_interrupted(_UNSURE, look_with=f"bookstore info {book_id}"):
         client.call(wire.delete(book_id, version))
     session.say(f"Book {book_id} was deleted.")
     return 0
@@ -209,10 +209,9 @@ def _agreed(question: str) -> bool:
 @contextmanager
 def _naming(key: str) -> Iterator[None]:
     """Name the idempotency key where the outcome of a change stays unknown."""
-    again = f"the same command with --key {key}"
+    how = {"idempotency_key": key, "repeat_with": f"the same command with --key {key}"}
     try:
-        with if_interrupted(_UNSURE, f"repeat with: {again}"):
+        with if_interrupted(_UNSURE, **how):
             yield
     except OutcomeUnknown as error:
-        members = {**error.members, "idempotency_key": key, "repeat_with": again}
-        raise OutcomeUnknown(error.detail, **members) from error
+        raise OutcomeUnknown(error.detail, **{**error.members, **how}) from error

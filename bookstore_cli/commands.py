@@ -14,8 +14,7 @@ from click.core import ParameterSource
 
 from bookstore_cli import params
 from bookstore_cli.session import Session
-from bookstore_cli.terminal import tell, visible
-from servers.domain.errors import Internal
+from servers.domain.errors import Internal, OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,16 +23,24 @@ FORMATS = ("table", "tsv", "csv", "json", "ndjson")
 _EVERYWHERE = "The global options (see `bookstore --help`) may stand here as well."
 
 
+class Interrupted(Exception):  # what happened, not an error of ours
+    """Ctrl-C ended a command; ``unknown`` says of what the outcome is not known, if of anything."""
+
+    def __init__(self, unknown: OutcomeUnknown | None = None) -> None:
+        super().__init__()
+        self.unknown = unknown
+
+
 @contextmanager
-def if_interrupted(*lines: str) -> Iterator[None]:
-    """Say what is unknown, and what to do about it, where Ctrl-C ends the wait for an answer."""
+def if_interrupted(what: str, **members: str) -> Iterator[None]:
+    """Raise `Interrupted` where Ctrl-C ends the wait for an answer.
+
+    ``what`` says what is unknown; ``members`` what to do about it, as in an `OutcomeUnknown`.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        tell()  # The terminal has printed ^C.
-        for line in lines:
-            tell(visible(line))
-        raise
+    except KeyboardInterrupt as error:
+        raise Interrupted(OutcomeUnknown(what, **members)) from error
 
 
 @contextmanager

@@ -28,13 +28,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bookstore_cli.commands import Late, ShopGroup, global_options
+from bookstore_cli.commands import Interrupted, Late, ShopGroup, global_options
 from bookstore_cli.session import Session
 from bookstore_cli.terminal import tell, visible
 from servers.domain.errors import Internal, ShopError, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from servers.domain.errors import OutcomeUnknown
 
 INTERRUPTED = 130
 NO_OUTCOME = (9, 10)
@@ -78,10 +80,13 @@ class OutputClosed(Exception):  # no error: whoever read has read enough
 
 
 @contextmanager
-def _output_may_end() -> Iterator[None]:
-    """Tell a reader who went away and a device that is full from a bug of ours."""
+def _may_end_early() -> Iterator[None]:
+    """Tell Ctrl-C, a reader who went away and a device that is full from a bug of ours."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        # Click would print an empty line, also where a program reads it.
+        raise Interrupted from error
     except BrokenPipeError as error:
         raise OutputClosed from error
     except OSError as error:
@@ -93,16 +98,16 @@ def _output_may_end() -> Iterator[None]:
 
 
 class Root(ShopGroup):
-    """The group of all commands; it alone knows what a closed pipe means."""
+    """The group of all commands; it alone knows what Ctrl-C and a closed pipe mean."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Understand what was typed; a closed pipe ends `--help` quietly."""
-        with _output_may_end():
+        """Understand what was typed. Raises `Interrupted`, and `OutputClosed` of `--help`."""
+        with _may_end_early():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a closed pipe ends it quietly."""
-        with _output_may_end():
+        """Run the command. Raises `Interrupted` and `OutputClosed` besides its own errors."""
+        with _may_end_early():
             return super().invoke(ctx)
 
 
@@ -148,6 +153,9 @@ def run(arguments: Sequence[str]) -> int:
 def _ended(session: Session, error: BaseException) -> int:
     """Say what ended a command early; return its exit code."""
     match error:
+        case Interrupted():
+            _tell_interrupted(session, error.unknown)
+            code = INTERRUPTED
         case click.Abort() | KeyboardInterrupt():
             code = INTERRUPTED
         case OutputClosed():
@@ -169,9 +177,7 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
     _name_who_is_missing(session, errors[0])
     for error in errors:
         if session.machine_reads_errors:
-            import json
-
-            tell(json.dumps(problem_of(error)))
+            _tell_problem(error)
             continue
         label = _coloured(session, "Error:")
         # `_coloured` has seen to it that there are colours only where they are wanted.
@@ -179,6 +185,25 @@ def _report(session: Session, errors: Sequence[ShopError]) -> int:
         for line in _below(error):
             tell(visible(line))
     return errors[0].exit_code
+
+
+def _tell_interrupted(session: Session, unknown: OutcomeUnknown | None) -> None:
+    """Say what Ctrl-C left unknown, if anything; nobody is asked about it any more."""
+    if not session.machine_reads_errors:
+        tell()  # The terminal has printed ^C.
+    if unknown is None:
+        return
+    if session.machine_reads_errors:
+        _tell_problem(unknown)
+        return
+    for line in (unknown.detail, *_below(unknown)):
+        tell(visible(line))
+
+
+def _tell_problem(error: ShopError) -> None:
+    import json
+
+    tell(json.dumps(problem_of(error)))
 
 
 def _name_who_is_missing(session: Session, error: ShopError) -> None:
@@ -198,9 +223,10 @@ def _below(error: ShopError) -> Iterator[str]:
     wrong = error.members.get("not_ready")
     if isinstance(wrong, dict):
         yield from (f"{server} is not ready: {why}" for server, why in wrong.items())
-    again = error.members.get("repeat_with")
-    if again:
-        yield f"repeat with: {again}"
+    for name in ("look_with", "repeat_with"):
+        command = error.members.get(name)
+        if command:
+            yield f"{name.replace('_', ' ')}: {command}"
 
 
 def _show_usage(error: click.ClickException) -> None:

@@ -72,7 +72,7 @@ def show(session: Session, order_id: str) -> None:
 def cancel(session: Session, order_id: str) -> None:
     """Give an order back; the copies return to the shelf, once."""
     unsure = "The order may or may not have been cancelled."
-    with if_interrupted(unsure, f"repeat with: bookstore orders cancel {order_id}"):
+    with if_interrupted(unsure, repeat_with=f"bookstore orders cancel {order_id}"):
         answer = session.client().cancel(order_id)
     done = f"Order {order_id} is {answer.value.get('state')}."
     with done_anyway(done):

@@ -149,15 +149,15 @@ def buy(
     wishes = {"quantity": quantity, "version": version, "max_price": max_price}
     named = {name: value for name, value in wishes.items() if value is not None}
     again = _command_again(session, book_id, named, key)
+    how = {"idempotency_key": key, "repeat_with": again}
     client, output = session.client(), session.output
     try:
-        with if_interrupted("The purchase may or may not have been made.", f"repeat with: {again}"):
+        with if_interrupted("The purchase may or may not have been made.", **how):
             answer = client.purchase(book_id, named, key)
     except OutcomeUnknown as error:
-        members = {**error.members, "idempotency_key": key, "repeat_with": again}
-        raise OutcomeUnknown(error.detail, **members) from error
+        raise OutcomeUnknown(error.detail, **{**error.members, **how}) from error
     confirmed = f"Order {answer.value.get('id')} was confirmed; nothing more is bought by its key."
-    with done_anyway(confirmed, idempotency_key=key, repeat_with=again):
+    with done_anyway(confirmed, **how):
         output.thing(ORDER, answer)
     _say_what_was_bought(session, answer, again=known and answer.replayed)
 

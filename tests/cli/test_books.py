@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +127,24 @@ def test_an_interrupted_change_says_how_to_learn_what_came_of_it(
     assert ran.code == 130
     assert "may or may not have been" in ran.err
     assert how in ran.err
+    told = json.loads(bookstore(*words, "-o", "ndjson").err)
+    name, _, command = how.partition(": ")
+    assert told["code"] == "outcome_unknown"
+    assert told[name.replace(" ", "_")] == command
+
+
+@pytest.mark.parametrize("words", [("info", 2), ("orders", "list"), ("search", "a")])
+def test_an_interrupted_look_says_nothing(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+) -> None:
+    """Nothing can have happened, so a program that reads stderr finds nothing there."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bookstore_cli.client.Client.call", interrupted)
+    ran = bookstore(*words, "--json")
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
 
 
 @pytest.mark.parametrize("words", [("restock", 2, "+1"), ("restock", 2, "+1", "--key", "k" * 20)])
@@ -143,6 +162,8 @@ def test_an_interrupted_restock_names_its_key(
     assert "may or may not have been made" in ran.err
     key = ran.err.split("--key ")[1].split()[0]
     assert key == "k" * 20 if "--key" in words else len(key) == 32
+    told = json.loads(bookstore("books", *words, "--json").err)
+    assert told["idempotency_key"] in told["repeat_with"]
 
 
 @needs_full_device

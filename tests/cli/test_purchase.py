@@ -203,6 +203,11 @@ def test_ctrl_c_during_a_purchase_prints_the_key(
     ran = bookstore("buy", 2, "--key", "k" * 16)
     assert ran.code == 130
     assert "--key " + "k" * 16 in ran.err
+    listed = bookstore("buy", 2, "--key", "k" * 16, "--json")
+    told = json.loads(listed.err)
+    assert (listed.code, listed.out) == (130, "")
+    assert (told["code"], told["idempotency_key"]) == ("outcome_unknown", "k" * 16)
+    assert told["repeat_with"].endswith("--key " + "k" * 16)
 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
