@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call], Awaitable[Answer]]
 
+PAGE = "/docs"
+"""Where a server tells people what it answers, if it does."""
+
 _ID = re.compile(r"[1-9][0-9]{0,18}\Z")
 _HEX_32 = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -77,6 +80,7 @@ class Router:
                 message = f"{route.method} {route.path} is declared twice"
                 raise ValueError(message)
             node.routes[route.method] = route
+        self._nothing = f"There is nothing at this path.{self._where_to_look()}"
 
     def resolve(self, method: str, path: str) -> tuple[Route, dict[str, object]]:
         """Return the route and its parameters.
@@ -94,13 +98,26 @@ class Router:
                 node = child
                 continue
             if node.parameter is None:
-                raise _not_found()
+                raise NotFound(self._nothing)
             name, parse, node = node.parameter
             values[name] = parse(raw)
         route = node.routes.get("GET" if method == "HEAD" else method)
         if route is None:
-            raise _no_method(node.routes)
+            raise self._no_method(node.routes)
         return route, values
+
+    def _no_method(self, routes: Mapping[str, Route]) -> NotFound | MethodNotAllowed:
+        if not routes:
+            return NotFound(self._nothing)
+        methods = {*routes, "OPTIONS"} | ({"HEAD"} if "GET" in routes else set())
+        allow = ", ".join(sorted(methods))
+        return MethodNotAllowed(f"This path answers {allow}.", allow=allow)
+
+    def _where_to_look(self) -> str:
+        """Return a sentence that names the page for people, where there is one for anybody."""
+        page = self._root.static.get(PAGE.strip("/"))
+        known = page is not None and "GET" in page.routes and not page.routes["GET"].roles
+        return f" {PAGE} tells what there is." if known else ""
 
     def _node_of(self, path: str) -> _Node:
         node = self._root
@@ -125,18 +142,6 @@ def _must_be_text(path: str) -> None:
         raise InvalidRequest("The path must not contain NUL.")
 
 
-def _not_found() -> NotFound:
-    return NotFound("There is nothing at this path.")
-
-
-def _no_method(routes: Mapping[str, Route]) -> NotFound | MethodNotAllowed:
-    if not routes:
-        return _not_found()
-    methods = {*routes, "OPTIONS"} | ({"HEAD"} if "GET" in routes else set())
-    allow = ", ".join(sorted(methods))
-    return MethodNotAllowed(f"This path answers {allow}.", allow=allow)
-
-
 def _book_id(raw: str) -> int:
     """A positive 64-bit integer in ASCII digits; anything else names nothing."""
     if _ID.match(raw):
@@ -158,7 +163,7 @@ def _topic(raw: str) -> str:
     if len(text) > MAX_TOPIC_CHARACTERS:
         raise UriTooLong(f"A topic has {MAX_TOPIC_CHARACTERS} characters at most.", field="topic")
     if not text:
-        raise _not_found()
+        raise NotFound(f"A topic has 1 to {MAX_TOPIC_CHARACTERS} characters.")
     return clean_text(text, "topic", MAX_TOPIC_CHARACTERS)
 
 

@@ -156,6 +156,9 @@ async def test_it_is_answered_to_anyone(tmp_path: Path) -> None:
         assert html.unescape(style[1]) == STYLE
         document = await document_of("frontend")
         assert (await web.ask("GET", "/openapi.json")).json == document
+        nothing = await web.ask("GET", "/")
+        assert nothing.status == 404
+        assert "/docs" in nothing.json["detail"]
         for server in ("catalog", "order"):
             assert (await web.ask("GET", "/openapi.json", server=server)).status == 401
             assert (await web.ask("GET", "/docs", server=server, token=ADMIN_TOKEN)).status == 404

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from servers.domain.errors import InvalidRequest, MethodNotAllowed, NotFound, ShopError, UriTooLong
 from servers.domain.limits import MAX_ID
 from servers.web.answers import Answer, empty_answer
+from servers.web.auth import Role
 from servers.web.routes import Route, Router
 
 if TYPE_CHECKING:
@@ -138,6 +139,20 @@ def test_another_method(method: str, path: str, allow: str) -> None:
     with pytest.raises(MethodNotAllowed) as refused:
         ROUTER.resolve(method, path)
     assert refused.value.members == {"allow": allow}
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/docs/more"])
+@pytest.mark.parametrize(
+    ("roles", "told"), [(frozenset(), True), (frozenset({Role.ADMIN}), False), (None, False)]
+)
+def test_a_path_with_nothing_says_where_to_look(
+    path: str, roles: frozenset[Role] | None, told: bool
+) -> None:
+    """A server whose page for people anyone may see names it, and no other does."""
+    page = [Route("GET", "/docs", handler, "Page", roles=roles)] if roles is not None else []
+    with pytest.raises(NotFound) as refused:
+        Router([Route("GET", "/topics", handler, "Topics"), *page]).resolve("GET", path)
+    assert ("/docs tells what there is" in refused.value.detail) is told
 
 
 def test_a_route_twice() -> None:

@@ -15,7 +15,7 @@ from servers.web.answers import Answer, answer
 from servers.web.openapi.described import Description, Good
 from servers.web.openapi.document import OPENAPI, document
 from servers.web.openapi.page import docs_page, security_policy
-from servers.web.routes import Route
+from servers.web.routes import PAGE, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,6 +86,4 @@ class Documents:
             media_type=HTML,
         )
         told = Description(name="getDocs", tag=TAG, answers=(page,))
-        return Route(
-            "GET", "/docs", self.page, "This API for people", roles=roles, description=told
-        )
+        return Route("GET", PAGE, self.page, "This API for people", roles=roles, description=told)
