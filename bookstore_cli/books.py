@@ -174,7 +174,7 @@ def delete(session: Session, book_id: int, version: int | None, yes: bool) -> in
     from bookstore_cli import wire
 
     client = session.client(admin=True)
-    if not yes and sys.stdin.isatty():
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
         book = client.get(f"/books/{book_id}").value
         if not _agreed(f"Delete book {book_id}, “{book.get('title')}”, for good?"):
             session.say("Nothing was deleted.")

@@ -133,6 +133,9 @@ def make_cli() -> Root:
 
 def main() -> None:
     """Run the command line of this process."""
+    if sys.stdin is None:
+        # Whatever is opened first would be taken for standard input, also when it is closed.
+        os.open(os.devnull, os.O_RDONLY)
     sys.exit(run(sys.argv[1:]))
 
 

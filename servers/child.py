@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from servers.settings import PREFIX, environment_of
+from servers.settings import PREFIX, SettingsError, environment_of
 
 if TYPE_CHECKING:
     import signal
@@ -139,7 +140,16 @@ def lifeline_pipe() -> Iterator[int]:
 
 
 def end_with_parent(stop: asyncio.Event) -> None:
-    """Set ``stop`` when whoever holds the other end of standard input is gone."""
+    """Set ``stop`` when whoever holds the other end of standard input is gone.
+
+    Raises `SettingsError` where there is no other end, as of /dev/null: its end says nothing.
+    """
+    if not _has_another_end(0):
+        raise SettingsError(
+            f"environment {PREFIX}PARENT_PIPE: standard input is not a pipe, so its end would not"
+            " tell that the parent has ended. Unset the variable, or start the command with a"
+            " pipe as its standard input."
+        )
     loop = asyncio.get_running_loop()
 
     def ended() -> None:
@@ -148,3 +158,12 @@ def end_with_parent(stop: asyncio.Event) -> None:
             stop.set()
 
     loop.add_reader(0, ended)
+
+
+def _has_another_end(descriptor: int) -> bool:
+    """Tell whether a file that is open is a pipe, a socket or a terminal."""
+    try:
+        mode = os.fstat(descriptor).st_mode
+    except OSError:  # It is not open.
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)

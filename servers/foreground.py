@@ -21,6 +21,7 @@ from servers.access.keyring import Keyring
 from servers.child import end_with_parent
 from servers.listening import listen, url_of
 from servers.meanwhile import meanwhile
+from servers.settings import SettingsError
 from servers.web.room import connections_within_files
 from servers.web.serving import serving, stop_event
 
@@ -58,7 +59,8 @@ async def serve_until_stopped(
 ) -> int:
     """Open one server, serve until a signal or the end of its parent, close it; return 0.
 
-    Raises `SettingsError` where it would be open to strangers without a guard.
+    Raises `SettingsError` where it would be open to strangers without a guard, and where it
+    was not given what its environment says.
     """
     stop = stop_event()
     if settings.parent_pipe:
@@ -92,7 +94,13 @@ async def serve_until_stopped(
 
 def _socket(name: str, settings: Settings) -> socket.socket:
     if settings.listen_fd is not None:
-        sock = socket.socket(fileno=settings.listen_fd)
+        try:
+            sock = socket.socket(fileno=settings.listen_fd)
+        except OSError as error:
+            raise SettingsError(
+                f"{settings.sources['listen_fd']}: {settings.listen_fd} is not a socket that this"
+                f" process was given ({error.strerror}). Unset the variable: the server opens one."
+            ) from error
     else:
         sock = listen(settings.host, settings.port_of(name))
     sock.setblocking(False)

@@ -75,7 +75,8 @@ async def run(
     three are ready. Returns 0 after SIGINT, SIGTERM or SIGHUP, 130 if a second SIGINT cut
     the stop short, 1 if a server cannot be started, 8 if it refused its settings or data.
     Raises `SupervisorError` if a port cannot be had, the tokens cannot be used or the shop is
-    open already, `SettingsError` if the frontend would be open to strangers unguarded.
+    open already, `SettingsError` if the frontend would be open to strangers unguarded, or
+    standard input is not the pipe that ``parent_pipe`` says it is.
     """
     exposure.must_be_guarded(settings)
     tls.server_context(settings)

@@ -104,6 +104,16 @@ def test_the_ledger_shows_every_field(bookstore: Bookstore) -> None:
     assert [each["reason"] for each in found] == ["", "a parcel"]
 
 
+def test_a_delete_without_standard_input(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can be asked, as under cron, a delete goes ahead as in any script."""
+    monkeypatch.setattr("sys.stdin", None)
+    with frontend(answers(None, 204)) as shop:
+        ran = bookstore("books", "delete", 40, "--url", shop.url)
+    assert (ran.code, shop.asked) == (0, ["DELETE /books/40"])
+
+
 @pytest.mark.parametrize(
     ("words", "how"),
     [

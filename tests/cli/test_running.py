@@ -144,6 +144,54 @@ def test_a_port_in_use_is_named(bookstore: Bookstore) -> None:
     assert port in ran.err
 
 
+def inside_shell(redirection: str, *words: str) -> list[str]:
+    """Return the command line of our command with a redirection, as a person would type it."""
+    return ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, *words]
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-"])
+@pytest.mark.parametrize("command", [("up",), ("serve", "catalog")])
+def test_a_parent_without_a_pipe_is_named(
+    tmp_path: Path, command: tuple[str, ...], redirection: str
+) -> None:
+    """Who says that standard input ends with the parent, and gives none that can, exits 8."""
+    words = ("-m", "bookstore_cli", *command, "--port", "0", "--data", str(tmp_path / "shop"))
+    ended = subprocess.run(
+        inside_shell(redirection, *words),
+        env={**os.environ, "BOOKSTORE_PARENT_PIPE": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert ended.returncode == 8
+    assert "BOOKSTORE_PARENT_PIPE: standard input is not a pipe" in ended.stderr
+    assert "Unset the variable" in ended.stderr
+
+
+def test_a_socket_that_was_not_given_is_named(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is the number of a socket that the process does not have."""
+    monkeypatch.setenv("BOOKSTORE_LISTEN_FD", "1048576")
+    ran = bookstore("serve", "catalog")
+    assert ran.code == 8
+    assert "BOOKSTORE_LISTEN_FD: 1048576 is not a socket" in ran.err
+
+
+def test_a_server_without_standard_input(tmp_path: Path) -> None:
+    """A server that was started with standard input closed serves, and stops as any other."""
+    words = ("-m", "bookstore_cli", "serve", "catalog", "--port", "0", "--data", str(tmp_path))
+    with subprocess.Popen(
+        inside_shell("<&-", *words), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("ready at http://" in line for line in process.stderr)
+        process.terminate()
+        left = process.stderr.read()
+    assert (process.returncode, left) == (0, "")
+
+
 def test_a_catalog_that_is_open_elsewhere_is_named(tmp_path: Path) -> None:
     """A second catalog on one database says which process has it, and exits 8."""
     command = [sys.executable, "-m", "bookstore_cli", "serve", "catalog", "--port", "0"]
