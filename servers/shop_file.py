@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,9 +43,10 @@ def only_supervisor(folder: Path) -> Iterator[None]:
     try:
         # Where the tokens lie elsewhere, nobody has made the folder yet.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SupervisorError(f"{folder} cannot be used: {error.strerror}.") from error
+        raise _unusable(folder, error) from error
+    path = folder / LOCK_FILE
+    lock = _opened(path)
     try:
         try:
             _take(lock)
@@ -54,11 +56,40 @@ def only_supervisor(folder: Path) -> Iterator[None]:
                 f"The shop in {folder} is open already (process {owner or 'unknown'})."
                 f" Stop that first, or choose another folder with --data."
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _unusable(path, error) from error
         yield
     finally:
         os.close(lock)
+
+
+def _opened(path: Path) -> int:
+    """Open a lock file, made if it is missing. Raises `SupervisorError`."""
+    try:
+        # Were it a FIFO, some systems would wait here for somebody at its other end.
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if not (path.exists() or path.is_symlink()):
+            raise _unusable(path.parent, error) from error
+        why = str(error.strerror)
+    else:
+        if stat.S_ISREG(os.fstat(lock).st_mode):
+            return lock
+        os.close(lock)
+        why = "it is not a file"
+    raise SupervisorError(
+        f"The lock {path} cannot be used: {why}. If no shop is open in {path.parent}, remove it and"
+        f" start again; else choose another folder with --data."
+    )
+
+
+def _unusable(path: Path, error: OSError) -> SupervisorError:
+    return SupervisorError(
+        f"{path} cannot be used: {error.strerror}. Choose another folder with --data."
+    )
 
 
 def _take(lock: int) -> None:

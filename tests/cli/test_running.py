@@ -144,6 +144,27 @@ def test_a_port_in_use_is_named(bookstore: Bookstore) -> None:
     assert port in ran.err
 
 
+@pytest.mark.parametrize("kind", ["a FIFO", "a folder", "a link to nowhere", "unreadable"])
+def test_a_lock_that_is_no_file_is_named(bookstore: Bookstore, folder: Path, kind: str) -> None:
+    """What lies in the place of the lock is told with what to do, and no bug."""
+    lock = folder / "shop.lock"
+    match kind:
+        case "a FIFO":
+            os.mkfifo(lock, 0o600)
+        case "a folder":
+            lock.mkdir(0o700)
+        case "a link to nowhere":
+            lock.symlink_to(folder / "gone" / "shop.lock")
+        case _:
+            lock.touch(0o000)
+            if os.access(lock, os.R_OK):
+                pytest.skip("this user may read whatever there is")
+    ran = bookstore("up", "--port", "0")
+    assert ran.code == 8
+    assert f"The lock {lock} cannot be used" in ran.err
+    assert "remove it and start again" in ran.err
+
+
 def inside_shell(redirection: str, *words: str) -> list[str]:
     """Return the command line of our command with a redirection, as a person would type it."""
     return ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, *words]
