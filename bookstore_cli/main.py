@@ -12,7 +12,7 @@ exit   means
 6      out of stock
 7      conflict: version, price, key, state
 8      data refused, or an audit found a violation
-9      unreachable; nothing happened
+9      unreachable, or in use by another; nothing happened
 10     outcome unknown: repeat with the printed key
 130    interrupted
 =====  =================================================================

@@ -13,7 +13,7 @@ import click
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import DEFAULT_URL, pass_session
-from servers.domain.errors import InvalidRequest
+from servers.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -147,13 +147,18 @@ def settings_of(session: Session, options: Mapping[str, object], file: Path | No
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn what keeps a server from starting into a refusal of the data it was given."""
-    from servers.listening import SupervisorError
+    """Turn what keeps a server from starting into a refusal of the data it was given.
+
+    Where another process is in the way, or a disk, that is no fault of theirs: it may pass.
+    """
+    from servers.listening import InUse, SupervisorError
     from servers.settings import SettingsError
-    from servers.storage.database import StorageError
+    from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
 
     try:
         yield
+    except (InUse, StorageInUse, StorageUnavailable) as error:
+        raise Unavailable(str(error)) from error
     except (SettingsError, StorageError, SupervisorError) as error:
         raise InvalidRequest(str(error)) from error
 

@@ -70,6 +70,7 @@ async def serve_until_stopped(
     sock = _socket(name, settings)
     url = url_of(sock, secure=secure is not None)
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(sock.close)  # Also where the server cannot be opened.
         server = await stack.enter_async_context(open_server())
         await stack.enter_async_context(
             serving(

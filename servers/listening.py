@@ -25,14 +25,21 @@ _LOOPBACK_OF: Final = (("0.0.0.0", "127.0.0.1"), ("::", "::1"))
 class SupervisorError(Exception):
     """The shop cannot be started as asked; the sentence says why and what to do."""
 
-    exit_code: Final = 8
+    exit_code = 8
+
+
+class InUse(SupervisorError):
+    """Another process has the shop's folder or a port: nothing was done, it may go later."""
+
+    exit_code = 9
 
 
 def three_sockets(settings: Settings) -> dict[str, socket.socket]:
     """Return a listening socket for each server, by name.
 
     The frontend gets the port of the settings, catalog and order the next two; port 0 stands
-    for three free ones. Raises `SupervisorError`, and leaves no socket open then.
+    for three free ones. Raises `SupervisorError`, `InUse` where another has a port, and
+    leaves no socket open then.
     """
     first = settings.port_of("frontend")
     if first + len(PORT_OFFSETS) - 1 > _MAX_PORT:
@@ -58,7 +65,10 @@ def url_of(listener: socket.socket, *, secure: bool = False) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; port 0 takes a free one. Raises `SupervisorError`."""
+    """Return a socket that listens there; port 0 takes a free one.
+
+    Raises `SupervisorError`, `InUse` where another program listens there.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:  # The latter from names that no DNS name can be.
@@ -75,22 +85,22 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise SupervisorError(_why_not(host, port, error)) from error
+        raise _why_not(host, port, error) from error
     return listener
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, error: OSError) -> SupervisorError:
     if error.errno == errno.EADDRINUSE:
-        return (
+        return InUse(
             f"Port {port} on {host} is in use by another program, perhaps by a shop that is open"
             f" already. Stop that, or choose another port with --port (0 takes free ones)."
         )
     if error.errno == errno.EACCES:
-        return (
+        return SupervisorError(
             f"Port {port} on {host} is only for the administrator of this machine. Choose one"
             f" from 1024 on with --port."
         )
-    return (
+    return SupervisorError(
         f"Cannot listen on port {port} of {host}: {error.strerror}."
         f" Choose others with --host and --port."
     )

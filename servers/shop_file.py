@@ -22,7 +22,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from servers.listening import SupervisorError
+from servers.listening import InUse, SupervisorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +36,9 @@ _ASKING_S: Final = 0.05
 
 @contextlib.contextmanager
 def only_supervisor(folder: Path) -> Iterator[None]:
-    """Be the one supervisor of a folder while the block runs. Raises `SupervisorError`.
+    """Be the one supervisor of a folder while the block runs.
 
+    Raises `InUse` where another one is, `SupervisorError` where the folder cannot be used.
     The kernel drops the lock when this process dies, however that happens; its file stays.
     """
     try:
@@ -52,7 +53,7 @@ def only_supervisor(folder: Path) -> Iterator[None]:
             _take(lock)
         except BlockingIOError:
             owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            raise SupervisorError(
+            raise InUse(
                 f"The shop in {folder} is open already (process {owner or 'unknown'})."
                 f" Stop that first, or choose another folder with --data."
             ) from None

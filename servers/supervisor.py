@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING, Final
 from servers import listening
 from servers.access import exposure, shop_folder, tls, tokens
 from servers.child import Child, end_with_parent, lifeline_pipe
-from servers.domain.errors import InvalidRequest
-from servers.listening import SupervisorError
+from servers.listening import InUse, SupervisorError
 from servers.shop_file import (
     is_alive,
     only_supervisor,
@@ -52,7 +51,8 @@ MAX_DELAY_S: Final = 5.0
 GOOD_LIFE_S: Final = 10.0
 MAX_FAILED_STARTS: Final = 3
 
-_REFUSED: Final = InvalidRequest.exit_code
+_TOLD: Final = (SupervisorError.exit_code, InUse.exit_code)
+"""The exit codes of a server that say why it cannot start; others are its bug."""
 
 # Shares of the time to stop, counted from its beginning. Each server ends by itself after the
 # first; one that does not is killed at its own, so that those behind it still get a turn.
@@ -73,9 +73,10 @@ async def run(
 
     ``announce`` is called with ``frontend URL``, ``catalog URL`` and ``order URL`` once all
     three are ready. Returns 0 after SIGINT, SIGTERM or SIGHUP, 130 if a second SIGINT cut
-    the stop short, 1 if a server cannot be started, 8 if it refused its settings or data.
-    Raises `SupervisorError` if a port cannot be had, the tokens cannot be used or the shop is
-    open already, `SettingsError` if the frontend would be open to strangers unguarded, or
+    the stop short, 1 if a server cannot be started, 8 if it refused its settings or data, 9 if
+    another process has its database or its disk fails. Raises `SupervisorError` if a port cannot
+    be had or the tokens cannot be used, `InUse` if the shop is open already or another program
+    has the port, `SettingsError` if the frontend would be open to strangers unguarded or
     standard input is not the pipe that ``parent_pipe`` says it is.
     """
     exposure.must_be_guarded(settings)
@@ -200,7 +201,7 @@ class _Supervisor:
             failed += not child.was_ready
             if failed == MAX_FAILED_STARTS:
                 _say(f"{child.label} {end} before it was ready, for the third time; giving up")
-                self.gave_up = _REFUSED if child.exit_code == _REFUSED else 1
+                self.gave_up = child.exit_code if child.exit_code in _TOLD else 1
                 self.stopping.set()
                 return
             delay_s = next_delay_s(delay_s, child.lived_s)

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 from apsw import Error
 
-from servers.domain.errors import Unavailable
-from servers.listening import SupervisorError
+from servers.domain.errors import InvalidRequest, Unavailable
+from servers.listening import InUse, SupervisorError
 from servers.shop_file import only_supervisor
 from servers.storage.database import StorageError, StorageInUse
 from servers.storage.sqlite import wall_clock_ms
@@ -66,9 +66,9 @@ def restore(
 ) -> Restored:
     """Put these databases of a backup into a shop's folder, which is made if need be.
 
-    Raises `NotFound` where there is no backup, `InvalidRequest` where it is not whole, and
-    `Unavailable` where the shop runs or a disk fails; what was not replaced by then is as it
-    was.
+    Raises `NotFound` where there is no backup, `InvalidRequest` where it is not whole or the
+    folder cannot be used, and `Unavailable` where the shop runs or a disk fails; what was not
+    replaced by then is as it was.
     """
     manifest = read_backup(source)
     wanted = tuple(name for name in _REPLACED_FIRST if name in names)
@@ -93,15 +93,20 @@ def restore(
 
 @contextmanager
 def _nobody_else(folder: Path) -> Iterator[None]:
-    """Keep every server and supervisor out while the block runs. Raises `Unavailable`."""
+    """Keep every server and supervisor out while the block runs.
+
+    Raises `Unavailable` where one runs, `InvalidRequest` where the folder cannot be used.
+    """
     with ExitStack() as stack:
         try:
             stack.enter_context(only_supervisor(folder))
             for name in NAMES:
                 stack.callback(FileLock(database_of(folder, name)).release)
-        except (SupervisorError, StorageInUse) as error:
+        except (InUse, StorageInUse) as error:
             detail = f"{error} A backup is put back only while the shop does not run."
             raise Unavailable(detail) from error
+        except SupervisorError as error:
+            raise InvalidRequest(str(error)) from error
         yield
 
 

@@ -136,12 +136,13 @@ def test_a_bad_variable_is_exit_8(
 
 
 def test_a_port_in_use_is_named(bookstore: Bookstore) -> None:
-    """`up` on a port that is taken says which, and exits 8."""
+    """`up` and `serve` on a port that is taken say which, and exit 9."""
     with frontend(answers({})) as other:
         port = other.url.rpartition(":")[2]
-        ran = bookstore("up", "--port", port)
-    assert ran.code == 8
-    assert port in ran.err
+        for words in (("up",), ("serve", "catalog")):
+            ran = bookstore(*words, "--port", port)
+            assert ran.code == 9
+            assert f"Port {port} on 127.0.0.1 is in use" in ran.err
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "a folder", "a link to nowhere", "unreadable"])
@@ -214,7 +215,7 @@ def test_a_server_without_standard_input(tmp_path: Path) -> None:
 
 
 def test_a_catalog_that_is_open_elsewhere_is_named(tmp_path: Path) -> None:
-    """A second catalog on one database says which process has it, and exits 8."""
+    """A second catalog on one database says which process has it, and exits 9."""
     command = [sys.executable, "-m", "bookstore_cli", "serve", "catalog", "--port", "0"]
     environ = {**os.environ, "BOOKSTORE_DATA": str(tmp_path / "shop")}
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as first:
@@ -226,5 +227,5 @@ def test_a_catalog_that_is_open_elsewhere_is_named(tmp_path: Path) -> None:
         first.terminate()
         first.stderr.read()
     assert first.returncode == 0
-    assert second.returncode == 8
+    assert second.returncode == 9
     assert f"process {first.pid}" in second.stderr

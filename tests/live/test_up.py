@@ -108,14 +108,14 @@ def test_a_folder_has_one_shop(tmp_path: Path) -> None:
         begin_s = time.monotonic()
         second = shop.command("up", "--port", "0")
         assert time.monotonic() - begin_s < READY_S
-        assert (second.returncode, second.stdout) == (8, "")
+        assert (second.returncode, second.stdout) == (9, "")
         assert second.stderr == (
             f"Error: The shop in {shop.data} is open already (process {shop.process.pid})."
             " Stop that first, or choose another folder with --data.\n"
         )
         for server in ("catalog", "order"):
             single = shop.command("serve", server, "--port", "0")
-            assert single.returncode == 8
+            assert single.returncode == 9
             assert f"already in use by process {shop.pid(server)}. Stop it first" in single.stderr
         assert shop.command("buy", "1").returncode == 0
 

@@ -4,8 +4,8 @@
 object) as its settings; its children are ``… serve NAME``. A fake answers each connection with
 its name and pid, and writes what happens to it into ``journal`` in the shop's folder. It
 misbehaves as files in that folder tell it: ``NAME.dies`` ends before it is ready,
-``NAME.refuses`` so does, with the exit code of a refusal, ``NAME.mute`` never says
-that it is, ``NAME.deaf`` ignores SIGTERM.
+``NAME.refuses`` so does, with the exit code of a refusal, ``NAME.waits`` with that of a database
+that is in use, ``NAME.mute`` never says that it is, ``NAME.deaf`` ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import threading
 from typing import NoReturn
 
 from servers import settings, supervisor
+
+_ENDS = (("dies", 3), ("refuses", 8), ("waits", 9))
 
 
 def main() -> int:
@@ -59,11 +61,10 @@ def serve(name: str) -> NoReturn:
         os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    if (mine.data / f"{name}.dies").exists():
+    code = next((code for fault, code in _ENDS if (mine.data / f"{name}.{fault}").exists()), 0)
+    if code:
         print(f"{mine.log_prefix}last words", file=sys.stderr, flush=True)  # noqa: T201 - its log
-        sys.exit(3)
-    if (mine.data / f"{name}.refuses").exists():
-        sys.exit(8)
+        sys.exit(code)
     if mine.parent_pipe:
         threading.Thread(target=stop_with_parent, daemon=True).start()
     if not (mine.data / f"{name}.mute").exists():

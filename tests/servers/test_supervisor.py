@@ -215,13 +215,14 @@ def test_the_wait_before_a_start(delay_s: float, lived_s: float, expected_s: flo
     [
         ("dies", "ended with exit code 3", 1),
         ("refuses", "ended with exit code 8", 8),
+        ("waits", "ended with exit code 9", 9),
         ("mute", "never said that it is ready", 1),
     ],
 )
 def test_a_server_that_never_starts_is_given_up(
     open_shop: Callable[..., Shop], folder: Path, fault: str, end: str, code: int
 ) -> None:
-    """After three failed starts the others are stopped too; exit is 8 for what was refused."""
+    """After three failed starts the others stop too; exit is 8 for what it refused, 9 in use."""
     (folder / f"catalog.{fault}").touch()
     shop = open_shop()
     assert shop.process.wait(PATIENCE_S) == code
@@ -295,7 +296,7 @@ def test_a_port_in_use_is_named(folder: Path, taken: int) -> None:
     first = free_ports_in_a_row()
     options = settings.load({"data": folder, "port": first}, {})
     with socket.create_server(("127.0.0.1", first + taken)):
-        with pytest.raises(supervisor.SupervisorError) as refused:
+        with pytest.raises(listening.InUse) as refused:
             listening.three_sockets(options)
         assert f"Port {first + taken} on 127.0.0.1 is in use" in str(refused.value)
         assert "--port" in str(refused.value)
