@@ -7,12 +7,11 @@ meets the database.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from servers.catalog import store
 from servers.domain.errors import KeyReused, OrderNotFound
-from servers.domain.ledger import Entry, Kind, entry_of_change
+from servers.domain.ledger import Entry, Kind, asked, entry_of_return
 from servers.domain.sale import Refused, Sold, Stale, decide
 
 if TYPE_CHECKING:
@@ -109,13 +108,7 @@ async def take_back(tx: Transaction, purchase: Purchase, at_ms: int) -> Entry:
     before = await _book_of(tx, sold.book_id)
     after = before.returned(purchase.quantity, at_ms)
     await move_stock(tx, [(before, after)])
-    entry = replace(
-        entry_of_change(Kind.RETURNED, before, after),
-        title=sold.title,
-        unit_price_minor=sold.unit_price_minor,
-        **asked(purchase),
-    )
-    return await store.append(tx, entry)
+    return await store.append(tx, entry_of_return(purchase, sold, before, after))
 
 
 async def move_stock(tx: Transaction, moves: Sequence[tuple[Book, Book]]) -> None:
@@ -163,17 +156,6 @@ def _entry(sale: Purchase, decision: Sold | Refused, book: Book | None, at_ms: i
         version_seen=decision.version_seen,
         stock_seen=decision.stock_seen,
     )
-
-
-def asked(purchase: Purchase) -> dict[str, Any]:
-    """Return what an entry keeps of a purchase: all of it, so that it can be told again."""
-    return {
-        "order_id": purchase.order_id,
-        "fingerprint": purchase.fingerprint,
-        "quantity": purchase.quantity,
-        "asked_version": purchase.version,
-        "asked_max_price_minor": purchase.max_price_minor,
-    }
 
 
 def _told(entry: Entry, sale: Purchase) -> Outcome:

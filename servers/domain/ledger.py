@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from servers.domain.book import Book
+    from servers.domain.sale import Purchase
 
 
 class Kind(StrEnum):
@@ -105,3 +106,24 @@ def entry_of_change(
         reason=reason,
         fingerprint=fingerprint,
     )
+
+
+def entry_of_return(purchase: Purchase, sold: Entry, before: Book, after: Book) -> Entry:
+    """Return the entry, not yet numbered, that gives back the copies which another one sold."""
+    return replace(
+        entry_of_change(Kind.RETURNED, before, after),
+        title=sold.title,
+        unit_price_minor=sold.unit_price_minor,
+        **asked(purchase),
+    )
+
+
+def asked(purchase: Purchase) -> dict[str, Any]:
+    """Return what an entry keeps of a purchase: all of it, so that it can be told again."""
+    return {
+        "order_id": purchase.order_id,
+        "fingerprint": purchase.fingerprint,
+        "quantity": purchase.quantity,
+        "asked_version": purchase.version,
+        "asked_max_price_minor": purchase.max_price_minor,
+    }
