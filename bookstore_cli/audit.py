@@ -1,4 +1,4 @@
-"""Proving that the shop's data agree, and repairing them after a loss; for the shop's keepers."""
+"""Proving that the shop's data agree, for the shop's keepers; and how a shop is opened for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bookstore_cli.session import pass_session
 from bookstore_cli.terminal import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -23,25 +23,23 @@ if TYPE_CHECKING:
     from servers.domain.invariants import Findings
     from servers.upkeep.audit import OpenShop
     from servers.upkeep.backoffice import Urls
-    from servers.upkeep.reconcile import Repairs
 
     Opened = AbstractAsyncContextManager[OpenShop]
 
 VIOLATED = 8
 FOUND = ("ok", "received", "returned", "sold", "left", "unfinished", "violations")
-REPAIRED = ("dry_run", "sales", "refusals", "returns", "orders", "corrections", *FOUND)
 
-_CATALOG_URL = click.option(
+CATALOG_URL = click.option(
     "--catalog-url", type=params.URL, help="Where the catalog runs, if not in the folder's shop."
 )
-_ORDER_URL = click.option(
+ORDER_URL = click.option(
     "--order-url", type=params.URL, help="Where the order server runs, likewise."
 )
 
 
 @click.command(cls=ShopCommand, examples=("bookstore audit", "bookstore audit --json"))
-@_CATALOG_URL
-@_ORDER_URL
+@CATALOG_URL
+@ORDER_URL
 @pass_session
 def audit(session: Session, catalog_url: str | None, order_url: str | None) -> int:
     """Prove that stock, ledger and orders agree.
@@ -51,54 +49,34 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
     """
     import asyncio
 
+    from servers.domain.order import State
     from servers.upkeep.audit import audit as examine
+    from servers.upkeep.reconcile import catalog_is_lost
 
-    async def run() -> Findings:
-        async with _open(session, catalog_url, order_url, to_change=False) as shop:
-            return await examine(shop)
+    async def run() -> tuple[Findings, int]:
+        async with open_shop(session, catalog_url, order_url, to_change=False) as shop:
+            return await examine(shop), await shop.catalog.last_number()
 
-    with _no_collecting():
-        findings = asyncio.run(run())
-    told = _findings_object(findings)
-    session.output.outcome(told, (FOUND, told), _findings_lines(findings))
-    return _ended(session, findings)
-
-
-@click.command(cls=ShopCommand, examples=("bookstore reconcile --dry-run", "bookstore reconcile"))
-@click.option("--dry-run", is_flag=True, help="Say what would be repaired; change nothing.")
-@_CATALOG_URL
-@_ORDER_URL
-@pass_session
-def reconcile(
-    session: Session, dry_run: bool, catalog_url: str | None, order_url: str | None
-) -> int:
-    """Rebuild orders from the ledger, and missing sales.
-
-    For a shop of which a database was lost or restored from an old copy. What can be repaired
-    is repaired, one line for each kind; then the shop is audited.
-    """
-    import asyncio
-
-    from servers.upkeep.audit import audit as examine
-    from servers.upkeep.reconcile import reconcile as repair
-
-    async def run() -> tuple[Repairs, Findings]:
-        async with _open(session, catalog_url, order_url, to_change=not dry_run) as shop:
-            repairs = await repair(shop, dry_run=dry_run)
-            return repairs, await examine(shop)
-
-    with _no_collecting():
-        repairs, findings = asyncio.run(run())
-    found, repaired = _findings_object(findings), _repairs_object(repairs)
-    told = {"dry_run": dry_run, "repairs": repaired, **found}
-    row = {"dry_run": dry_run, **found, **repaired}
-    lines = (*_repairs_lines(repairs, "would be " if dry_run else ""), *_findings_lines(findings))
-    session.output.outcome(told, (REPAIRED, row), lines)
-    return _ended(session, findings)
+    with no_collecting():
+        findings, last = asyncio.run(run())
+    told = findings_object(findings)
+    session.output.outcome(told, (FOUND, told), findings_lines(findings))
+    code = ended(session, findings)
+    decided = findings.states.total() - findings.states[State.PENDING]
+    if last == 0 and decided:
+        tell(catalog_is_lost(decided).detail)
+    elif findings.violations:
+        session.say("What can be repaired is told by `bookstore reconcile --dry-run`.")
+    return code
 
 
-def _open(
-    session: Session, catalog_url: str | None, order_url: str | None, *, to_change: bool
+def open_shop(
+    session: Session,
+    catalog_url: str | None,
+    order_url: str | None,
+    *,
+    to_change: bool,
+    without_catalog: bool = False,
 ) -> Opened:
     """Return the shop to open: at the URLs named, where its note says, or stopped."""
     from servers.upkeep import backoffice
@@ -116,7 +94,9 @@ def _open(
     else:
         at = _running_at(session.folder)
     if at is None:
-        return backoffice.open_stopped(session.folder, to_change=to_change)
+        return backoffice.open_stopped(
+            session.folder, to_change=to_change, without_catalog=without_catalog
+        )
     secure = at.catalog.startswith("https:") or at.order.startswith("https:")
     tls = session.trust.context() if secure else None
     return backoffice.open_running(at, session.token(), call_s=session.timeout_s, tls=tls)
@@ -132,7 +112,7 @@ def _running_at(folder: Path) -> Urls | None:
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def no_collecting() -> Iterator[None]:
     """Let nobody look for cycles meanwhile: there are none in a million orders, only time lost."""
     gc.disable()
     try:
@@ -141,7 +121,8 @@ def _no_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _findings_lines(findings: Findings) -> Iterator[str]:
+def findings_lines(findings: Findings) -> Iterator[str]:
+    """Yield a line for each violation; where there is none, the one line that all is right."""
     for each in findings.violations:
         yield f"{each.invariant} {each.detail}"
     if not findings.violations:
@@ -152,34 +133,19 @@ def _findings_lines(findings: Findings) -> Iterator[str]:
         )
 
 
-def _repairs_lines(repairs: Repairs, would_be: str) -> Iterator[str]:
-    """Yield a line for each kind of repair that there was."""
-    lines: tuple[tuple[int, Callable[[int], str]], ...] = (
-        (repairs.sales, lambda n: f"{_counted(n, 'sale')} {would_be}entered again"),
-        (repairs.refusals, lambda n: f"{_counted(n, 'refusal')} {would_be}entered again"),
-        (repairs.returns, lambda n: f"{_counted(n, 'return')} {would_be}entered again"),
-        (repairs.rows, lambda n: f"{_counted(n, 'order')} {would_be}made to agree with the ledger"),
-    )
-    for book_id, copies in sorted(repairs.corrections.items()):
-        short = f"{_counted(copies, 'copy', 'copies')} of book {book_id}"
-        yield f"correction: {short} {would_be}received, sold before the catalog was restored"
-    yield from (line(count) for count, line in lines if count)
-    if not any(count for count, _ in lines):
-        yield "nothing to repair"
-
-
-def _ended(session: Session, findings: Findings) -> int:
+def ended(session: Session, findings: Findings, failed: str = "audit failed") -> int:
     """Tell what is not data, and return the exit code."""
     if findings.unfinished:
-        session.say(f"{_counted(findings.unfinished, 'order')} not finished yet.")
+        session.say(f"{counted(findings.unfinished, 'order')} not finished yet.")
     if not findings.violations:
         return 0
     # Not a hint but the result: said even where quiet is wanted.
-    tell(f"audit failed: {_counted(len(findings.violations), 'violation')}")
+    tell(f"{failed}: {counted(len(findings.violations), 'violation')}")
     return VIOLATED
 
 
-def _findings_object(findings: Findings) -> dict[str, object]:
+def findings_object(findings: Findings) -> dict[str, object]:
+    """Return what was found as one object, for programs."""
     totals = findings.totals
     return {
         "ok": not findings.violations,
@@ -195,18 +161,6 @@ def _findings_object(findings: Findings) -> dict[str, object]:
     }
 
 
-def _repairs_object(repairs: Repairs) -> dict[str, object]:
-    return {
-        "sales": repairs.sales,
-        "refusals": repairs.refusals,
-        "returns": repairs.returns,
-        "orders": repairs.rows,
-        "corrections": [
-            {"book_id": book_id, "copies": copies}
-            for book_id, copies in sorted(repairs.corrections.items())
-        ],
-    }
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, which is the plural where it must be."""
     return f"{count} {one if count == 1 else many or one + 's'}"

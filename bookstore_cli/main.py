@@ -68,7 +68,7 @@ LATE = {
     ),
     "audit": Late("bookstore_cli.audit:audit", "Prove that stock, ledger and orders agree."),
     "reconcile": Late(
-        "bookstore_cli.audit:reconcile", "Rebuild orders from the ledger, and missing sales."
+        "bookstore_cli.reconcile:reconcile", "Rebuild orders from the ledger, and missing sales."
     ),
     "db": Late("bookstore_cli.db:db", "Back up, restore and check the shop's databases."),
     "demo": Late("bookstore_cli.demo:demo", "Tour the shop, and see two races that sink others."),

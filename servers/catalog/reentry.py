@@ -30,6 +30,12 @@ async def lacking(tx: Transaction, seen: Seen) -> LedgerBehind | None:
     if seen.number == 0:
         return None
     last, found = await store.last_number_and_order(tx, seen.number)
+    if last == 0:
+        detail = (
+            f"the ledger is empty, but the orders know of {seen.number}: the catalog was lost. "
+            f"Nothing is changed until its backup was put back: see `bookstore reconcile`"
+        )
+        return LedgerBehind(detail, last=last)
     if last < seen.number:
         what = f"the ledger ends at {last}, but the orders know of {seen.number}"
     elif seen.order_id is not None and found != seen.order_id:

@@ -47,12 +47,19 @@ class OpenShop:
 
 async def audit(shop: OpenShop, *, look_again_after_s: float = LOOK_AGAIN_AFTER_S) -> Findings:
     """Return what an audit finds. Raises what the protocols raise, such as `Unavailable`."""
-    findings = await _look(shop)
+    return await seen_twice(shop, lambda: _look(shop), look_again_after_s)
+
+
+async def seen_twice(
+    shop: OpenShop, look: Callable[[], Awaitable[Findings]], after_s: float
+) -> Findings:
+    """Look, and in a running shop look again at what seems wrong; keep what then still does."""
+    findings = await look()
     if not findings.violations or shop.up_since_ms is None:
         return findings
     suspects = {(each.invariant, each.subject) for each in findings.violations}
-    await asyncio.sleep(look_again_after_s)
-    findings = await _look(shop)
+    await asyncio.sleep(after_s)
+    findings = await look()
     still = [each for each in findings.violations if (each.invariant, each.subject) in suspects]
     return replace(findings, violations=still)
 

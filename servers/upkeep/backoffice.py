@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from servers.catalog.client import CatalogClient
 from servers.catalog.service import CatalogService
 from servers.chance import WallClock
-from servers.domain.errors import InvalidRequest, NotFound, Unavailable
+from servers.domain.errors import InvalidRequest, Unavailable
 from servers.durable import ShopDatabase
 from servers.order.client import OrderClient
 from servers.order.service import OrderService, Timing
@@ -26,12 +26,20 @@ from servers.storage.sqlite import SqliteDatabase, packaged_migrations
 from servers.storage.sqlite_check import lacks_migrations
 from servers.storage.sqlite_copy import looking
 from servers.upkeep.audit import OpenShop
-from servers.upkeep.shop_files import NAMES, database_of, explained
+from servers.upkeep.shop_files import (
+    CATALOG,
+    NAMES,
+    ORDERS,
+    RESTORE_OR_GIVE_UP,
+    database_of,
+    explained,
+    must_be_a_shop,
+)
 from servers.web.hop import HopError, open_hop
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from servers.web.hop import Hop
 
@@ -85,24 +93,33 @@ async def open_running(
 
 
 @contextlib.asynccontextmanager
-async def open_stopped(folder: Path, *, to_change: bool) -> AsyncIterator[OpenShop]:
+async def open_stopped(
+    folder: Path, *, to_change: bool, without_catalog: bool = False
+) -> AsyncIterator[OpenShop]:
     """Open a shop whose servers do not run.
 
-    An orders database that is lost counts as empty, and is only made if something is
-    ``to_change``. Raises `NotFound` where no catalog is, `Unavailable` where a server runs.
+    An orders database that is lost counts as empty, and so does a catalog where one is opened
+    ``without_catalog``; they are only made if something is ``to_change``. Raises `NotFound` where
+    no shop is, `InvalidRequest` where its catalog is lost, `Unavailable` where a server runs.
     """
-    _must_have_a_catalog(folder)
+    must_be_a_shop(folder)
+    lost = [name for name in NAMES if _is_lost(folder, name)]
+    if CATALOG in lost and not without_catalog:
+        raise InvalidRequest(f"The shop in {folder} has lost its catalog.db. {RESTORE_OR_GIVE_UP}")
     if not to_change:
-        _must_be_up_to_date(folder)
+        _must_be_up_to_date(folder, [name for name in NAMES if name not in lost])
     async with contextlib.AsyncExitStack() as stack:
-        orders_folder = folder
-        if not to_change and not (folder / "orders.db").exists():
-            orders_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        catalog_database = await stack.enter_async_context(_database(folder, "catalog"))
-        orders_database = await stack.enter_async_context(_database(orders_folder, "orders"))
+        places = dict.fromkeys(NAMES, folder)
+        if lost and not to_change:
+            elsewhere = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            places |= dict.fromkeys(lost, elsewhere)
+        databases = {
+            name: await stack.enter_async_context(_database(places[name], name))
+            for name in (CATALOG, ORDERS)
+        }
         clock = WallClock()
-        catalog = CatalogService(catalog_database, clock)
-        orders = OrderService(orders_database, catalog, clock, random.Random(), Timing())  # noqa: S311  # jitter is no secret
+        catalog = CatalogService(databases[CATALOG], clock)
+        orders = OrderService(databases[ORDERS], catalog, clock, random.Random(), Timing())  # noqa: S311  # jitter is no secret
         try:
             yield OpenShop(catalog, orders, clock)
         except StorageError as error:
@@ -116,32 +133,20 @@ def _damaged(folder: Path, error: Exception) -> InvalidRequest:
     )
 
 
-def _must_have_a_catalog(folder: Path) -> None:
-    catalog = folder / "catalog.db"
-    # To SQLite a file of no bytes is a new database; beside orders it is a lost one.
-    if catalog.exists() and catalog.stat().st_size > 0:
-        return
-    if (folder / "orders.db").exists():
-        detail = (
-            f"The shop in {folder} has lost its catalog.db. Put a backup of it back with "
-            f"`bookstore db restore`, then run `bookstore reconcile`."
-        )
-        raise InvalidRequest(detail)
-    if catalog.exists():
-        return
-    detail = (
-        f"There is no shop in {folder}: it has no catalog.db. Name the shop's folder with "
-        f"--data, or start one there with `bookstore up`."
-    )
-    raise NotFound(detail)
+def _is_lost(folder: Path, name: str) -> bool:
+    """Say whether one database of a shop is not there."""
+    path = database_of(folder, name)
+    if not path.exists():
+        return True
+    # To SQLite a file of no bytes is a new database; beside the other one it is a lost one.
+    other = ORDERS if name == CATALOG else CATALOG
+    return path.stat().st_size == 0 and database_of(folder, other).exists()
 
 
-def _must_be_up_to_date(folder: Path) -> None:
-    """Raise `InvalidRequest` where opening the shop would change its schema."""
-    for name in NAMES:
+def _must_be_up_to_date(folder: Path, names: Iterable[str]) -> None:
+    """Raise `InvalidRequest` where opening these databases would change their schema."""
+    for name in names:
         path = database_of(folder, name)
-        if not path.exists():
-            continue
         try:
             with explained(), looking(path) as connection:
                 old = lacks_migrations(connection, packaged_migrations(name))

@@ -2,7 +2,8 @@
 
 The catalog's ledger decides; the orders mirror it. So first the ledger gets back what only
 the orders still know, and then every order row is made to agree with the ledger. All of it
-can be done again, and on a running shop.
+can be done again, and on a running shop. What would be done, and what an audit would say then, is
+told by ``rehearsal`` beside this.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from servers.domain.ledger import CORRECTION, DECISIONS, Kind
+from servers.domain.errors import InvalidRequest
+from servers.domain.ledger import CORRECTION, DECISIONS, REENTERED, Kind
 from servers.domain.order import State, mirrored
 from servers.upkeep.audit import read_books, read_ledger, read_orders
+from servers.upkeep.shop_files import RESTORE_OR_GIVE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import Catalog
     from servers.upkeep.audit import OpenShop
@@ -33,6 +37,9 @@ class Repairs:
 
     A row that only gets the new number of an entry which was entered again is not counted.
     ``corrections`` are the copies received, by book, so that no stock goes below zero.
+    ``lost_books`` are those that the catalog has lost and orders tell of, by id with their
+    titles: they become tombstones. ``retitled`` are books whose lost sales were told another title
+    than they have now, by id with both. ``catalog_lost``: the ledger was empty.
     """
 
     sales: int = 0
@@ -40,41 +47,86 @@ class Repairs:
     returns: int = 0
     rows: int = 0
     corrections: Mapping[int, int] = field(default_factory=dict)
+    lost_books: Mapping[int, str] = field(default_factory=dict)
+    retitled: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    catalog_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """The orders with something missing in the ledger, oldest first, and what it is."""
+class Plan:
+    """What is to be done: orders that the ledger has to get back, oldest first, and what it is.
 
+    ``last`` is the ledger's last number before; ``rows`` are all orders as they agree with the
+    ledger as it is, ``changed`` how many of them have to change for that.
+    """
+
+    last: int
+    rows: Mapping[str, Order]
     lost: list[Order]
     sales: list[Order]
     refusals: int
     returns: int
-    rows: int
+    changed: int
+    retitled: Mapping[int, tuple[str, str]]
+
+    @property
+    def catalog_lost(self) -> bool:
+        """Whether the ledger is empty, though orders were decided."""
+        return self.last == 0 and bool(self.lost)
+
+    def repairs(self, entered: Iterable[Entry]) -> Repairs:
+        """Return this as repairs, with the entries that are made of books by it."""
+        corrections: dict[int, int] = {}
+        lost_books: dict[int, str] = {}
+        for entry in entered:
+            if entry.kind is Kind.RECEIVED and entry.reason == CORRECTION:
+                copies = corrections.get(entry.book_id, 0)
+                corrections[entry.book_id] = copies + entry.change
+            elif entry.kind is Kind.ADDED and entry.reason == REENTERED:
+                lost_books[entry.book_id] = entry.title or ""
+        return Repairs(
+            sales=len(self.sales),
+            refusals=self.refusals,
+            returns=self.returns,
+            rows=self.changed,
+            corrections=corrections,
+            lost_books=lost_books,
+            retitled=self.retitled,
+            catalog_lost=self.catalog_lost,
+        )
 
 
-async def reconcile(shop: OpenShop, *, dry_run: bool = False) -> Repairs:
-    """Repair a shop and return what was done; with ``dry_run`` change nothing.
+async def reconcile(shop: OpenShop, *, without_backup: bool = False) -> Repairs:
+    """Repair a shop and return what was done.
 
-    Raises what the protocols raise; what was done until then stays, and is not done twice.
+    Raises `InvalidRequest` where the catalog was lost, unless it is to be given up
+    ``without_backup``; and what the protocols raise: what was done until then stays, and is not
+    done twice.
     """
-    last = await shop.catalog.last_number()
-    plan = await _plan(shop, last)
-    if dry_run:
-        corrections = await _would_correct(shop.catalog, plan)
-        return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
+    plan = await plan_of(shop)
+    if plan.catalog_lost and not without_backup:
+        raise catalog_is_lost(len(plan.lost))
     for begin in range(0, len(plan.lost), CHUNK_ORDERS):
         await shop.catalog.reenter(plan.lost[begin : begin + CHUNK_ORDERS])
     await _restore(shop)
     # The order server may have told the catalog its old, higher number in between; now it
     # knows better, and the catalog sells again.
     await shop.catalog.reenter([])
-    corrections = await _corrected(shop.catalog, last)
-    return Repairs(len(plan.sales), plan.refusals, plan.returns, plan.rows, corrections)
+    return plan.repairs([entry async for entry in read_ledger(shop.catalog, plan.last)])
 
 
-async def _plan(shop: OpenShop, last: int) -> _Plan:
-    """Compare all orders with the ledger, which is read after them, as far as ``last``."""
+def catalog_is_lost(orders: int) -> InvalidRequest:
+    """Return the refusal to finish the loss of a catalog: what there is, and what to do."""
+    were = "order was" if orders == 1 else "orders were"
+    return InvalidRequest(
+        f"The catalog was lost: its ledger is empty, but {orders} {were} decided. "
+        f"{RESTORE_OR_GIVE_UP}"
+    )
+
+
+async def plan_of(shop: OpenShop) -> Plan:
+    """Compare all orders with the ledger, which is read after them."""
+    last = await shop.catalog.last_number()
     orders = {order.id: order async for order in read_orders(shop.orders)}
     now = dict(orders)
     decided: set[str] = set()
@@ -95,19 +147,34 @@ async def _plan(shop: OpenShop, last: int) -> _Plan:
     kept = [order for order in final if order.state is State.CANCELLED]
     given_back = [order for order in kept if order.id not in returned]
     lost = {order.id: order for order in (*undecided, *given_back)}
-    refusals = sum(order.state is State.REJECTED for order in undecided)
-    return _Plan(
+    sales = _oldest_first(order for order in undecided if order.state is not State.REJECTED)
+    return Plan(
+        last=last,
+        rows=now,
         lost=_oldest_first(lost.values()),
-        sales=_oldest_first(order for order in undecided if order.state is not State.REJECTED),
-        refusals=refusals,
+        sales=sales,
+        refusals=len(undecided) - len(sales),
         returns=len(given_back),
-        rows=len(changed - lost.keys()),
+        changed=len(changed - lost.keys()),
+        retitled=await _retitled(shop.catalog, sales),
     )
 
 
 def _oldest_first(orders: Iterable[Order]) -> list[Order]:
     """Return orders as they were decided, so that stock moves as it did then."""
     return sorted(orders, key=lambda order: order.ledger_number or 0)
+
+
+async def _retitled(catalog: Catalog, sales: Iterable[Order]) -> dict[int, tuple[str, str]]:
+    """Return the books that have another title than the last of these sales told, with both."""
+    told = {order.purchase.book_id: order.title or "" for order in sales}
+    if not told:
+        return {}
+    return {
+        book.id: (told[book.id], book.title)
+        async for book in read_books(catalog)
+        if book.id in told and told[book.id] != book.title
+    }
 
 
 async def _restore(shop: OpenShop) -> None:
@@ -118,31 +185,3 @@ async def _restore(shop: OpenShop) -> None:
         if restored.last_number == 0:
             return
         after = restored.last_number
-
-
-async def _corrected(catalog: Catalog, after: int) -> dict[int, int]:
-    """Return the corrections entered after a number: copies, by book."""
-    copies: dict[int, int] = {}
-    async for entry in read_ledger(catalog, after):
-        if entry.kind is Kind.RECEIVED and entry.reason == CORRECTION:
-            copies[entry.book_id] = copies.get(entry.book_id, 0) + entry.change
-    return copies
-
-
-async def _would_correct(catalog: Catalog, plan: _Plan) -> dict[int, int]:
-    """Return the corrections that entering all this again would need."""
-    stock = {book.id: book.stock async for book in read_books(catalog)}
-    copies: dict[int, int] = {}
-    sold = {order.id for order in plan.sales}
-    for order in plan.lost:
-        book_id, quantity = order.purchase.book_id, order.purchase.quantity
-        left = stock.get(book_id, 0)
-        if order.id in sold:
-            short = max(quantity - left, 0)
-            if short:
-                copies[book_id] = copies.get(book_id, 0) + short
-            left += short - quantity
-        if order.state is State.CANCELLED:
-            left += quantity
-        stock[book_id] = left
-    return copies

@@ -34,6 +34,14 @@ CATALOG: Final = "catalog"
 NAMES: Final = (ORDERS, CATALOG)
 """The databases in the order in which they are copied, so that the ledger is never behind."""
 
+RESTORE_OR_GIVE_UP: Final = (
+    "With the shop stopped put its backup back, `bookstore db restore DIR --only catalog`; then "
+    "run `bookstore reconcile`. Only where there is no backup: `bookstore reconcile "
+    "--without-backup` enters the sales of the orders anew, and then every book that they tell of "
+    "is a deleted one, and all other books are gone."
+)
+"""What to do where the catalog is lost, and what it costs to go on without it."""
+
 _LEDGER_PAGE = 1000
 
 

@@ -18,6 +18,7 @@ from servers.order.service import OrderService
 from servers.upkeep.audit import audit, read_orders
 from servers.upkeep.backoffice import open_stopped
 from servers.upkeep.reconcile import Repairs, reconcile
+from servers.upkeep.rehearsal import rehearse
 from tests.audit.keepers import (
     PATIENCE_S,
     add,
@@ -55,12 +56,13 @@ async def answers(shop: OpenShop, keys: tuple[str, ...] = KEYS) -> dict[str, obj
 async def mend(folder: Path) -> Repairs:
     """Repair the stopped shop, and claim that all is well then and that once is enough."""
     async with open_stopped(folder, to_change=False) as shop:
-        foreseen = await reconcile(shop, dry_run=True)
+        foreseen = await rehearse(shop)
     before = await look(folder)
     async with open_stopped(folder, to_change=True) as shop:
         repairs = await reconcile(shop)
-        assert repairs == foreseen
-        assert (await audit(shop)).violations == []
+        assert repairs == foreseen.repairs
+        assert await audit(shop) == foreseen.findings
+        assert foreseen.findings.violations == []
         assert await reconcile(shop) == Repairs()
     assert before.violations
     return repairs
@@ -84,7 +86,7 @@ async def test_an_audit_does_not_make_the_lost_database(story: Path) -> None:
     (story / "orders.db").unlink()
     assert "I3" in await invariants(story)
     async with open_stopped(story, to_change=False) as shop:
-        await reconcile(shop, dry_run=True)
+        await rehearse(shop)
     assert not (story / "orders.db").exists()
 
 
@@ -161,7 +163,8 @@ async def test_a_book_lost_with_the_catalog_leaves_a_tombstone(story: Path) -> N
         told = await answers(shop, ("f", "g"))
     put_back(story, "catalog")
     repairs = await mend(story)
-    assert repairs == Repairs(sales=1, refusals=1, corrections={book_id: 1})
+    lost_books = {book_id: "A test book"}
+    assert repairs == Repairs(sales=1, refusals=1, corrections={book_id: 1}, lost_books=lost_books)
     async with open_stopped(story, to_change=True) as shop:
         assert await answers(shop, ("f", "g")) == told
         (tombstone,) = await shop.catalog.books([book_id])
@@ -336,9 +339,9 @@ async def test_a_lost_return_is_copies_on_the_shelf_again(story: Path) -> None:
         await buy(shop.orders, "x", 1, 1)
     put_back(story, "catalog")
     async with open_stopped(story, to_change=False) as shop:
-        foretold = await reconcile(shop, dry_run=True)
-    assert foretold == Repairs(sales=1, returns=1)
-    assert await mend(story) == foretold
+        foretold = await rehearse(shop)
+    assert foretold.repairs == Repairs(sales=1, returns=1)
+    assert await mend(story) == foretold.repairs
 
 
 async def test_a_pending_order_is_not_entered(story: Path) -> None:
