@@ -14,6 +14,7 @@ from aiohttp import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, BadHttpMethod, LineTooLong
 
 from servers.domain.errors import (
+    BodyTooLarge,
     HeadTooLarge,
     Internal,
     InvalidRequest,
@@ -38,7 +39,7 @@ def checked_path(raw: Request) -> str:
 
     ``Host`` must be a host, and a target in absolute form must name the same (RFC 9112 §3.2,
     RFC 9110 §4.2.3).
-    Raises `InvalidRequest`, `HeadTooLarge`, `VersionOfHttp`.
+    Raises `InvalidRequest`, `HeadTooLarge`, `BodyTooLarge`, `VersionOfHttp`.
     """
     message = raw.message
     if message.version not in _VERSIONS:
@@ -49,6 +50,9 @@ def checked_path(raw: Request) -> str:
     if message.version == HttpVersion10 and "Transfer-Encoding" in raw.headers:
         # Where such a body ends is not agreed upon (RFC 9112 §6.1).
         raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.", header="Transfer-Encoding")
+    if not raw.has_body and raw.content_length:
+        # The parser takes 2^64 - 1 for no length, and what follows for that body all the same.
+        raise BodyTooLarge("No body may be as long as Content-Length says.")
     host = raw.headers.get("Host", "")
     if not _is_host(host):
         raise InvalidRequest("The header Host must name a host.", header="Host")

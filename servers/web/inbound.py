@@ -262,6 +262,7 @@ class Inbound(Conversation):
         if (
             isinstance(message, _ErrInfo)
             or payload is not EMPTY_PAYLOAD
+            or "Content-Length" in message.headers
             or message.version != HttpVersion11
             or message.method == "HEAD"
             or message.upgrade

@@ -79,6 +79,15 @@ def lengths() -> Iterator[Framing]:
         ("a length with a blank in it", b"Content-Length: 2 0\r\n"),
         ("an empty length", b"Content-Length:\r\n"),
         ("a length beyond all numbers", b"Content-Length: " + b"9" * 40 + b"\r\n"),
+        ("a length of 2^64", b"Content-Length: 18446744073709551616\r\n"),
+        ("a length of thousands of digits", b"Content-Length: " + b"9" * 5000 + b"\r\n"),
+        ("a length in quotes", b'Content-Length: "2"\r\n'),
+        ("a length with more behind it", b"Content-Length: 2;\r\n"),
+        ("a length of minus nothing", b"Content-Length: -0\r\n"),
+        ("a length with an underscore", b"Content-Length: 2_0\r\n"),
+        ("a length in floating point", b"Content-Length: 2e0\r\n"),
+        ("three lengths alike", b"Content-Length: 2\r\n" * 3),
+        ("two lengths, one in zeros", b"Content-Length: 2\r\nContent-Length: 02\r\n"),
         ("chunks that are not last", b"Transfer-Encoding: chunked, gzip\r\n"),
         ("chunks twice", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
         ("another coding", b"Transfer-Encoding: identity\r\n"),
@@ -115,6 +124,13 @@ def chunks() -> Iterator[Framing]:
 
 def bodies() -> Iterator[Framing]:
     """Bodies that are refused before they are read: what follows is body, not request."""
+    for bits, length in ((63, 2**63), (64, 2**64 - 1), (64, 2**64 - 2)):
+        lines = b"Content-Length: %d\r\n" % length
+        name = f"a body of {length}, of {bits} bits"
+        yield Framing(name, _POST + lines + b"\r\n", "body_too_large")
+        yield Framing(f"{name}, a part of it", _POST + lines + b"\r\n{}", "body_too_large")
+    endless = b"Content-Length: 00018446744073709551615\r\n\r\n"
+    yield Framing("a look with a body of 2^64 - 1", _GET + endless, "body_too_large")
     large = b"Content-Length: 10000000\r\n"
     yield Framing("a large body", _POST + large + b"\r\n{", "body_too_large")
     waits = large + b"Expect: 100-continue\r\n"

@@ -86,6 +86,20 @@ async def test_a_refused_client_that_wants_no_more(app: App, head: bytes) -> Non
     assert (b"X-Request-Id: mine" in first) == (b"mine" in head)
 
 
+@pytest.mark.parametrize(("length", "status"), [(0, 503), (2**64 - 1, 413)])
+async def test_a_body_is_not_overlooked(app: App, length: int, status: int) -> None:
+    """A length that the parser takes for none is refused for what it is, and nothing follows."""
+    asks = b"GET /show HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % length
+    async with served(app) as (web, _), busy(web, 2), line_to(web) as line:
+        await wait_until(lambda: app.in_flight == 2, "the server is full")
+        line.send(asks + LIVEZ)
+        assert (await line.answer()).status == status
+        if length:
+            assert await line.closed() == b""
+        else:
+            assert (await line.answer()).status == 200
+
+
 async def test_what_is_not_http_on_a_full_server(app: App) -> None:
     """The parser refuses what it always refuses."""
     async with served(app) as (web, _), busy(web, 2), line_to(web) as line:
