@@ -16,7 +16,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 # aiohttp's own mark in its queue for what is no request; there is no public one.
 from aiohttp.web_protocol import _ErrInfo
 
-from servers.web.head import refusal_of
+from servers.web.head import HEAD_END, LINE_ENDS, end_of_part, refusal_of
 from servers.web.limits import LINGER_S
 from servers.web.request import Request
 
@@ -31,10 +31,14 @@ if TYPE_CHECKING:
     from servers.web.response import Response
 
 
+_MAX_BARREN = 4
+"""How often what looked like the end of a head may have been none, before that is not asked."""
+
+
 class Conversation(web.RequestHandler):
     """aiohttp's connection, its requests answered by an `App`."""
 
-    __slots__ = ("_app", "_content", "spare", "timer")
+    __slots__ = ("_app", "_content", "_unparsed", "spare", "timer")
 
     def __init__(self, manager: web.Server, app: App, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -43,6 +47,39 @@ class Conversation(web.RequestHandler):
         self._app = app
         self._content: StreamReader = EMPTY_PAYLOAD
         """The body of the request under way."""
+        self._unparsed = b""
+        """What came behind as many requests as may wait."""
+
+    def data_received(self, data: bytes) -> None:
+        """Have bytes parsed, nothing together with a head that ends before it.
+
+        Where the parser fails it forgets the requests that it has found in the same bytes. So
+        those before stand for themselves: they are answered, and then what was wrong.
+        """
+        data, self._unparsed = self._unparsed + data, b""
+        if data.find(HEAD_END) + len(HEAD_END) == len(data) and not data.startswith(LINE_ENDS):
+            super().data_received(data)  # One head, as most of what comes.
+        else:
+            self._parse_in_parts(data)
+
+    def _parse_in_parts(self, data: bytes) -> None:
+        """Have one part parsed after the other.
+
+        What comes behind as many requests as may wait is kept for later, what comes behind a
+        mistake is dropped: the parser would find nothing in it.
+        """
+        end = barren = 0
+        while True:
+            known, begin = self._request_count, end
+            # In a body there may be thousands of what looks like an end of a head.
+            end = end_of_part(data, begin) if barren < _MAX_BARREN else len(data)
+            super().data_received(data[begin:end])
+            if end == len(data) or (self._messages and isinstance(self._messages[-1][0], _ErrInfo)):
+                return
+            if len(self._messages) >= self._max_msg_queue_size:
+                self._unparsed = data[end:]
+                return
+            barren = 0 if self._request_count > known else barren + 1
 
     async def start(self) -> None:
         """Answer what comes until one side has enough; aiohttp runs this as a task."""

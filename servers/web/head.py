@@ -27,11 +27,22 @@ from servers.web.limits import MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES, MAX_HEADERS
 if TYPE_CHECKING:
     from servers.web.request import Request
 
+HEAD_END = b"\r\n\r\n"
+LINE_ENDS = (b"\r", b"\n")
+_BLANK = re.compile(rb"[\r\n]+")
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _BETWEEN = len(": \r\n")
 _PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 """A name or an address, and a port (RFC 3986 §3.2.2); it may be empty."""
+
+
+def end_of_part(data: bytes, begin: int) -> int:
+    """Return where a part of what came ends that is parsed by itself: no later than a head does."""
+    if data.startswith(LINE_ENDS, begin) and (blank := _BLANK.match(data, begin)):
+        return blank.end()  # It may be the last of a head that began in other bytes.
+    end = data.find(HEAD_END, begin)
+    return len(data) if end < 0 else end + len(HEAD_END)
 
 
 def checked_path(raw: Request) -> str:

@@ -54,9 +54,8 @@ class Room(Protocol):
 class Inbound(Conversation):
     """A conversation within the shop's limits.
 
-    The parser does not tell all. Where it fails it keeps the requests that came in the same
-    bytes before: none of them is begun, and one refusal answers all. A part of a head behind a
-    whole request is not known of, nor its time begun, until more of it comes.
+    The parser does not tell all: a part of a head behind a whole request is not known of, nor
+    its time begun, until more of it comes.
     """
 
     __slots__ = ("_arrivals", "_head_bytes", "_in_head", "_no_more", "_room", "_stalled")
@@ -92,9 +91,9 @@ class Inbound(Conversation):
         waiter, self._waiter = self._waiter, None  # Whom aiohttp would wake is woken below.
         super().data_received(data)
         self._waiter = waiter
-        if self._request_count > known and self._body_is_wrong():
-            return
-        if self._request_count == known:
+        if self._request_count > known:
+            self._find_wrong_body()
+        else:
             if data and (self._in_head or (idle and not data.isspace())):
                 self._take_part_of_head(len(data))
             return
@@ -207,19 +206,15 @@ class Inbound(Conversation):
         self._arrivals.append(self.timer())
         self._app.waiting += 1
 
-    def _body_is_wrong(self) -> bool:
-        """Say whether the parser found an error in a body that is read; its request is told so."""
+    def _find_wrong_body(self) -> None:
+        """Where the parser found an error in a body, let the request that it is of be told so."""
         message, _ = self._messages[-1]
         body = self._messages[-2][1] if len(self._messages) > 1 else self._content
-        if not isinstance(message, _ErrInfo) or body.is_eof():
-            return False
-        self._messages.pop()
-        body.set_exception(web.RequestPayloadError("the body is not well formed"))
-        while len(self._arrivals) < len(self._messages):
-            self._note_arrival()
-        self._no_more = True
-        self._close = not self._messages
-        return True
+        if isinstance(message, _ErrInfo) and not body.is_eof():
+            self._messages.pop()
+            body.set_exception(web.RequestPayloadError("the body is not well formed"))
+            self._no_more = True
+            self._close = not self._messages
 
     def _idle(self) -> bool:
         """Say whether the next bytes begin a head: no request is under way or waits."""

@@ -28,10 +28,7 @@ class Framing:
 def heads() -> Iterator[Framing]:
     """First lines and headers that are not those of HTTP/1.1."""
     for name, line in (
-        ("HTTP/0.9", b"GET /livez\r\n"),
-        ("HTTP/0.9 by name", b"GET /livez HTTP/0.9\r\nHost: shop\r\n"),
         ("HTTP/1.2", b"GET /livez HTTP/1.2\r\nHost: shop\r\n"),
-        ("HTTP/2.0", b"GET /livez HTTP/2.0\r\nHost: shop\r\n"),
         ("HTTP/3", b"GET /livez HTTP/3\r\nHost: shop\r\n"),
         ("HTTP/1.1 in small letters", b"GET /livez http/1.1\r\nHost: shop\r\n"),
         ("a version of three digits", b"GET /livez HTTP/1.10\r\nHost: shop\r\n"),
@@ -59,6 +56,12 @@ def heads() -> Iterator[Framing]:
         ("a name in UTF-8", _GET + "Ünder: 1\r\n".encode()),
     ):
         yield Framing(name, line + b"\r\n")
+    for name, line in (
+        ("HTTP/0.9", b"GET /livez\r\n"),
+        ("HTTP/0.9 by name", b"GET /livez HTTP/0.9\r\nHost: shop\r\n"),
+        ("HTTP/2.0", b"GET /livez HTTP/2.0\r\nHost: shop\r\n"),
+    ):
+        yield Framing(name, line + b"\r\n", "http_version")
     yield Framing("a long line", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", "uri_too_long")
     yield Framing("a long header", _GET + b"X: " + b"x" * 9000 + b"\r\n\r\n", "head_too_large")
     many = b"".join(b"X-%d: 1\r\n" % number for number in range(200))

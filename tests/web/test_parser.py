@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web_protocol
 
 from servers.web import room
 from tests.support.services import PATIENCE_S
@@ -98,12 +100,79 @@ async def test_a_second_request_that_is_none(web: Web) -> None:
     assert b'"code":"invalid_request"' in rest
 
 
-async def test_good_requests_before_one_that_is_none(web: Web, echo: Echo) -> None:
-    """Of what comes in one go with something that is no request nothing is begun."""
-    good = request(b"GET /show HTTP/1.1", b"Host: shop")
-    status, _, problem = await send(web, good + good + b"nonsense\r\n\r\n")
-    assert (status, problem["code"]) == (400, "invalid_request")
-    assert echo.handled == 0
+GET = request(b"GET /show HTTP/1.1", b"Host: s")
+LAST = request(b"GET /show HTTP/1.1", b"Host: s", b"Connection: close")
+POST = (b"POST /body HTTP/1.1", b"Host: s", b"Content-Type: application/json")
+LONG_BODY = request(*POST, b"Content-Length: 11", body=b'{"count":1}')
+CHUNKS = request(*POST, b"Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\n\r\n")
+WRONG_CHUNKS = request(*POST, b"Transfer-Encoding: chunked", body=b"2\r\n{}xx\r\n0\r\n\r\n")
+
+
+async def statuses(web: Web, *parts: bytes) -> list[int]:
+    """Send these one after the other; return the statuses that come until the connection ends."""
+    async with line_to(web) as line:
+        for part in parts:
+            line.send(part)
+            await asyncio.sleep(0.001)
+        whole = await line.closed()
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", whole)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (GET + GET + b"nonsense\r\n\r\n", [200, 200, 400]),
+        (GET + b"nonsense", [200, 400]),
+        (LONG_BODY + b"nonsense\r\n\r\n", [200, 400]),
+        (LONG_BODY + GET + CHUNKS + b"\r\n\r\nnonsense\r\n\r\n" + GET, [200, 200, 200, 400]),
+        (GET + WRONG_CHUNKS + GET, [200, 400]),
+        (GET + b"GET /" + LONG + b" HTTP/1.1\r\n\r\n", [200, 414]),
+        (GET + request(b"GET /show HTTP/1.1", b"Host: s", b"X: " + LONG), [200, 431]),
+        (GET * 100 + b"nonsense\r\n\r\n" + GET, [200] * 100 + [400]),
+        (LAST + GET, [200]),
+        (LAST + b"nonsense\r\n\r\n", [200]),
+    ],
+    ids=[
+        *("looks", "no end of line", "a body", "bodies", "wrong chunks", "a long line"),
+        *("a long header", "very many", "behind the last", "nonsense behind the last"),
+    ],
+)
+async def test_good_requests_before_one_that_is_none(
+    web: Web, sent: bytes, expected: list[int]
+) -> None:
+    """Of what comes in one go each good request is answered, then what is none; then the end."""
+    assert await statuses(web, sent) == expected
+
+
+async def test_good_requests_before_one_that_is_none_are_carried_out(web: Web, echo: Echo) -> None:
+    """They reach their handlers, once each, and nothing behind the mistake does."""
+    assert await statuses(web, LONG_BODY + GET + b"nonsense\r\n\r\n" + GET) == [200, 200, 400]
+    assert echo.handled == 2
+
+
+async def test_a_body_full_of_what_looks_like_ends(web: Web) -> None:
+    """It is not cut into thousands of parts, and what is behind it is answered all the same."""
+    body = b"\r\n\r\n{}" + b"\n\r\n\r\n \r\n\r\n" * 5000
+    head = request(*POST, b"Content-Length: %d" % len(body))
+    parts: list[bytes] = []
+    received = web_protocol.RequestHandler.data_received
+
+    def parsed(connection: web_protocol.RequestHandler, data: bytes) -> None:
+        parts.append(data)
+        received(connection, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_protocol.RequestHandler, "data_received", parsed)
+        assert await statuses(web, head + body + GET + LAST) == [200, 200, 200]
+    assert len(parts) < 100
+
+
+async def test_wherever_it_is_cut(web: Web) -> None:
+    """What is answered does not depend on which bytes came together."""
+    whole = GET + LONG_BODY + b"\r\n" + CHUNKS + b"nonsense\r\n\r\n"
+    for cut in range(1, len(whole)):
+        assert await statuses(web, whole[:cut], whole[cut:]) == [200, 200, 200, 400], cut
+    assert await statuses(web, *[bytes([each]) for each in whole]) == [200, 200, 200, 400]
 
 
 CHUNKED = request(
