@@ -64,6 +64,8 @@ def given(named: str | None, *, typed: bool) -> AdminToken | None:
 def of_folder(folder: Path) -> AdminToken:
     """Return the admin token in a shop's folder, or raise `Unauthorized` saying how to get one."""
     path = folder / TOKEN_FILE
+    if path.is_fifo():  # One that was named is waited for: somebody writes into it.
+        raise Unauthorized(f"{path} is not a file. Name the shop's token with --token-file.")
     return AdminToken(
         _read(path),
         str(path),

@@ -53,9 +53,13 @@ def read_private(path: Path) -> str:
     """Return the text of a file of secrets. Raises `TokenError` if others may read it."""
     try:
         # Asked about the open file, not about its name: between two questions about a name
-        # somebody could exchange what it stands for.
-        with path.open("rb") as file:
+        # somebody could exchange what it stands for. A FIFO would be waited for, again and again.
+        with open(path, "rb", opener=_at_once) as file:
             mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise TokenError(
+                    f"The token file {path} is not a file. Name another, or remove it."
+                )
             text = file.read(MAX_FILE_BYTES).decode("ascii", errors="replace")
     except OSError as error:
         raise TokenError(f"The token file {path} cannot be read: {error.strerror}.") from error
@@ -65,6 +69,10 @@ def read_private(path: Path) -> str:
             f" {stat.S_IMODE(mode):04o}). Close it with: chmod 600 {path}"
         )
     return text
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def ensure(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,11 +42,17 @@ class FileLock:
     It belongs to the opened lock file and not to the process (flock(2)), so a second
     owner inside the same process is refused as well. The lock file itself stays:
     removing it would let two processes lock two files of the same name.
+
+    Raises `StorageInUse`, OSError, and `StorageError` where what is there is no file.
     """
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + ".lock")
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Were it a FIFO, some systems would wait here for somebody at its other end.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.close(self._descriptor)
+            raise StorageError(f"The lock {path} is not a file. Remove it and start again.")
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +17,8 @@ from servers.web.auth import INSIDE, STAFF, Doors, Role
 from servers.web.hop import Hop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servers.settings import Settings
 
 
@@ -115,7 +117,7 @@ def test_what_passes_is_noticed(server: OneServer, monkeypatch: pytest.MonkeyPat
     """A look that failed for want of a file descriptor is made up for by the next one."""
     new = server.new("admin")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", _no_descriptor)
+        patch.setattr(os, "open", _no_descriptor)
         server.keyring.look()
         assert not server.lets_in(new)
     server.keyring.look()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -125,3 +127,20 @@ def test_a_variable_that_holds_no_token(
     assert (code, shop.asked) == (4, [])
     assert "BOOKSTORE_ADMIN_TOKEN holds no token" in told
     assert "unset it" in told
+
+
+def test_a_token_from_another_command(folder: Path, capfd: pytest.CaptureFixture[Any]) -> None:
+    """A FIFO that was named is read, as the shell's <(pass show shop); in the folder it is none."""
+    token = folder / "admin.token"
+    token.unlink()
+    os.mkfifo(token, 0o600)
+    writer = threading.Thread(target=token.write_text, args=(TOKEN,))
+    writer.start()
+    with frontend(answers([])) as shop:
+        words = ["--data", str(folder), "orders", "list", "--url", shop.url]
+        given = run([*words, "--token-file", str(token)])
+        writer.join()
+        found = run(words)
+    assert (given, found) == (0, 4)
+    assert f"{token} is not a file" in capfd.readouterr().err
+    assert [each.headers["authorization"] for each in shop.requests] == [f"Bearer {TOKEN}"]

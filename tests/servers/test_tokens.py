@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
@@ -77,6 +78,14 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(tokens.TokenError, match="cannot be read"):
         tokens.read(tmp_path / "admin.token")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fifo_is_refused(tmp_path: Path) -> None:
+    """A server reads the file again and again, and must not wait for somebody who writes."""
+    path = tmp_path / "admin.token"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(tokens.TokenError, match="is not a file"):
+        tokens.read(path)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

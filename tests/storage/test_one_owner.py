@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.storage.database import StorageInUse
+from servers.storage.database import StorageError, StorageInUse
 from servers.storage.sqlite import SqliteDatabase
 from tests.storage.shelf import ids, must_not_happen, open_shelf, put
 
@@ -76,6 +76,15 @@ async def test_one_owner_among_processes(tmp_path: Path, owner: subprocess.Popen
         f"{tmp_path / 'shop' / 'shelf.db'} is already in use by process {owner.pid}."
         " Stop it first, or use another data folder."
     )
+
+
+async def test_a_lock_that_is_no_file(tmp_path: Path) -> None:
+    """Nobody can own a database by a FIFO; the message names it."""
+    (tmp_path / "shop").mkdir()
+    lock = tmp_path / "shop" / "shelf.db.lock"
+    os.mkfifo(lock)
+    with pytest.raises(StorageError, match=f"The lock {lock} is not a file"):
+        await open_shelf(tmp_path)
 
 
 async def test_killed_owner(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
