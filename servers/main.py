@@ -27,7 +27,8 @@ from servers.catalog.mapping import BookMapping, draft_of
 from servers.catalog.service import CatalogService
 from servers.catalog.wire import NewBook
 from servers.chance import WallClock, secret_ids, stopwatch
-from servers.domain.sale import order_id_without_key
+from servers.domain.errors import LedgerBehind
+from servers.domain.sale import SaleBatch, order_id_without_key
 from servers.durable import ShopDatabase, let_go
 from servers.foreground import Server, loop_factory, serve_until_stopped
 from servers.frontend.handlers import FrontendHandlers
@@ -40,7 +41,7 @@ from servers.order.service import OrderService, Timing
 from servers.settings import SettingsError
 from servers.storage.facts import keep_fact
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
-from servers.upkeep.shop_files import has_orders
+from servers.upkeep.shop_files import seen_by_orders
 from servers.web.app import App
 from servers.web.auth import Doors, Role
 from servers.web.forwarding import Forwarder
@@ -102,23 +103,28 @@ async def open_catalog(outside: Outside) -> AsyncIterator[Server]:
     """Open the catalog on its database; the one of a new shop gets the sample catalogue."""
     async with _database(outside, "catalog") as database:
         service = CatalogService(database, outside.clock)
-        if await service.last_number() == 0:
-            await _fill(service, outside.settings)
+        await _begin(service, outside.settings)
         mapping = BookMapping(outside.settings.currency)
         handlers = CatalogHandlers(service, mapping)
         checks = {"database": database.wrong, "ledger": service.ledger_wrong}
         yield _server(outside, handlers.routes(), checks, present=mapping.present)
 
 
-async def _fill(service: CatalogService, settings: Settings) -> None:
-    """Put the sample catalogue on empty shelves, unless another one has stood there."""
-    if has_orders(settings.data):
-        logging.getLogger("servers").warning(
-            "the catalog is empty, but there are orders: restore a backup of catalog.db, then run "
-            "`bookstore reconcile`"
-        )
-    elif settings.sample:
-        await asyncio.gather(*[service.add(draft) for draft in _sample()])
+async def _begin(service: CatalogService, settings: Settings) -> None:
+    """Tell the catalog what the orders beside it know; put the sample catalogue on new shelves.
+
+    The order server will tell it too; but until then staff could change a catalog that was lost
+    or is old, and a new book would get an id that orders know.
+    """
+    new = await service.last_number() == 0
+    seen = seen_by_orders(settings.data, surely=new)
+    try:
+        if seen is not None and seen.number:
+            await service.sell(SaleBatch(seen, ()))
+        elif new and settings.sample and seen is not None:
+            await asyncio.gather(*[service.add(draft) for draft in _sample()])
+    except LedgerBehind as behind:
+        logging.getLogger("servers").warning("%s", behind.detail)
 
 
 @contextlib.asynccontextmanager

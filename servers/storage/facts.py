@@ -15,5 +15,11 @@ async def keep_fact(tx: Transaction, name: str, value: str) -> str:
         name,
         value,
     )
+    kept = await fact(tx, name)
+    return value if kept is None else kept
+
+
+async def fact(tx: Transaction, name: str) -> str | None:
+    """Return a fact that is kept, or None."""
     row = await tx.fetch_one("SELECT value FROM facts WHERE name = $1", name)
-    return str(row[0]) if row is not None else value
+    return str(row[0]) if row is not None else None

@@ -15,11 +15,14 @@ from servers.catalog import store as catalog_store
 from servers.domain.errors import InvalidRequest, NotFound, Unavailable
 from servers.domain.ledger import Kind
 from servers.domain.order import State
+from servers.domain.sale import Seen
 from servers.order import store as order_store
 from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
+from servers.storage.facts import fact
 from servers.storage.sqlite import packaged_migrations
 from servers.storage.sqlite_check import Examined, examine
 from servers.storage.sqlite_copy import looking
+from servers.storage.sqlite_peek import peek
 from servers.storage.sqlite_session import Session
 
 if TYPE_CHECKING:
@@ -79,21 +82,31 @@ def check(folder: Path) -> dict[str, Examined]:
     return found
 
 
-def has_orders(folder: Path) -> bool:
-    """Say whether orders of a shop were decided, so that it had a catalog before.
+def seen_by_orders(folder: Path, *, surely: bool) -> Seen | None:
+    """Return the newest ledger entry that the orders in a folder know of; number 0 for none.
 
-    Where the file cannot be read now, they count as there. Changes nothing.
+    None where the file cannot be read now. Unless it is to be known ``surely``, that includes one
+    that an order server has open or has not closed: looking into it could keep that server from
+    starting. Changes nothing.
     """
     path = database_of(folder, ORDERS)
     if not path.exists():
-        return False
+        return Seen()
     try:
+        if not surely:
+            return peek(path, _seen)
         with looking(path) as connection:
-            return Session(connection).run(order_store.newest_known).number > 0
+            return Session(connection).run(_seen)
     except StorageUnavailable:
-        return True
+        return None
     except StorageError:
-        return False  # Its tables are only being made.
+        return Seen()  # Its tables are only being made.
+
+
+async def _seen(tx: Transaction) -> Seen:
+    """Return what an order server tells of these orders."""
+    seen = await order_store.newest_known(tx)
+    return seen._replace(orders=await fact(tx, "orders_id"))
 
 
 def must_be_a_shop(folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_folder_keeps_the_shop(tmp_path: Path) -> None:
 
 
 def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
-    """Where orders lie beside an empty catalog nothing is sold, until it is repaired."""
+    """Where orders lie beside an empty catalog nothing is sold, until a repair gives it up."""
     with open_shop(tmp_path / "shop") as shop:
         order = json.loads(shop.command("buy", "7", "--json").stdout)
         assert shop.stop() == 0
@@ -77,9 +77,18 @@ def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
     with open_shop(tmp_path / "shop") as shop:
         assert shop.command("info", "1").returncode == 5
         assert shop.command("status").returncode == 9
-        assert shop.command("reconcile").returncode == 0
+        assert "the catalog was lost" in shop.log
+        refused = shop.command("reconcile")
+        assert (refused.returncode, refused.stdout) == (8, "")
+        assert "bookstore db restore DIR --only catalog" in refused.stderr
+        assert shop.command("reconcile", "--dry-run").returncode == 8
+        assert shop.command("audit").returncode == 8
+        assert shop.command("reconcile", "--without-backup").returncode == 0
         assert shop.command("audit").returncode == 0
         assert shop.command("orders", "show", order["id"]).returncode == 0
+        wait_until(lambda: shop.command("status").returncode == 0, what="the shop being ready")
+        assert shop.command("buy", "7").returncode == 5
+        assert shop.add_book(1) == 8
 
 
 def _books(text: str) -> dict[int, Any]:
