@@ -42,21 +42,23 @@ def draw_table(
 ) -> None:
     """Print one line, or more where texts are long, for each row; a block where no line fits."""
     console = _console(color)
-    if not _fits(console, columns, rows):
-        draw_things(columns, rows, color)
-        return
-    table = _table(columns, rows)
+    table, drawn, edge = _table(columns, rows), rows, True
     if "at" in columns and _whole_width(console, table) > console.width:
-        table = _table(columns, [{**row, "at": _whole_seconds(row.get("at"))} for row in rows])
-        table.show_edge = False
-    console.print(table)
+        drawn, edge = [{**row, "at": _whole_seconds(row.get("at"))} for row in rows], False
+        table = _table(columns, drawn, edge=edge)
+    if _fits(console, columns, drawn, edge=edge):
+        console.print(table)
+    else:
+        draw_things(columns, rows, color)
 
 
-def _fits(console: Console, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
+def _fits(
+    console: Console, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, edge: bool
+) -> bool:
     """Say whether the columns that are never broken leave room for the others."""
     unbroken = [name for name in columns if _is_unbroken(name, rows)]
     others = len(columns) - len(unbroken)
-    room = console.width - _whole_width(console, _table(unbroken, rows))
+    room = console.width - _whole_width(console, _table(unbroken, rows, edge=edge))
     return room >= others * (_NARROWEST + 1)
 
 
@@ -64,8 +66,10 @@ def _whole_width(console: Console, table: Table) -> int:
     return console.measure(table, options=console.options.update(width=_ENDLESS)).maximum
 
 
-def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def _table(
+    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, edge: bool = True
+) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=edge)
     for name in columns:
         table.add_column(
             Text(_SHORT_NAMES.get(name, visible(name.replace("_", " ")))),

@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,6 @@ from bookstore_cli.output import cell, csv_line, guarded, items_of, tsv_line, un
 from tests.cli.fake_frontend import BOOK, ORDER, ORDER_ID, answers, frontend, refuses, says
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.cli.conftest import Bookstore
 
 _FOUND = [
@@ -169,6 +168,24 @@ def test_order_ids_stay_whole_in_80_columns(bookstore: Bookstore) -> None:
     assert ORDER_ID in ran.out
     assert set(words) <= set(ran.out.split())
     assert max(len(line) for line in ran.out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("columns", "at"), [("71", "2026-01-01T00:00:00Z"), ("120", "2026-01-01T00:00:00.000Z")]
+)
+def test_times_are_cut_before_a_table_becomes_blocks(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch, columns: str, at: str
+) -> None:
+    """The room for a line is measured with the times that it would show."""
+    monkeypatch.setenv("COLUMNS", columns)
+    row = {"number": 41, "at": "2026-01-01T00:00:00.000Z", "kind": "received", "change": 5}
+    row |= {"version_after": 2, "stock_after": 5, "reason": "a parcel came"}
+    with frontend(answers([row])) as shop:
+        ran = bookstore("books", "ledger", 39, "-o", "table", "--url", shop.url)
+    head, _, line, *_ = (line for line in ran.out.splitlines() if line.strip())
+    assert head.split() == ["number", "at", "kind", "change", "version", "stock", "reason"]
+    assert line.split()[:3] == ["41", at, "received"]
+    assert max(len(line) for line in ran.out.splitlines()) <= int(columns)
 
 
 def test_a_narrow_terminal_cuts_nothing_off(
