@@ -197,7 +197,14 @@ def delete(session: Session, book_id: int, version: int | None, yes: bool) -> in
 def ledger(session: Session, book_id: int, limit: int | None, everything: bool) -> None:
     """Show what happened to a book, newest first."""
     most = chosen_limit(limit, everything=everything)
-    list_pages(session, f"/books/{book_id}/ledger", LEDGER, most, shown=LEDGER_SHOWN, admin=True)
+    list_pages(
+        session,
+        f"/books/{book_id}/ledger",
+        LEDGER,
+        most,
+        shown=lambda rows: (LEDGER_SHOWN, rows),
+        admin=True,
+    )
 
 
 def _agreed(question: str) -> bool:

@@ -8,14 +8,19 @@ import click
 
 from bookstore_cli import params
 from bookstore_cli.commands import ShopGroup, done_anyway, if_interrupted
+from bookstore_cli.output import cell
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import ORDER, chosen_limit, list_pages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bookstore_cli.output import Rows
     from bookstore_cli.session import Session
 
 STATES = ("pending", "confirmed", "rejected", "cancelling", "cancelled")
-WHOLE_ORDER = (*ORDER, "created_at", "reason", "history")
+LISTED = (*ORDER, "created_at", "reason")
+WHOLE_ORDER = (*LISTED, "history")
 SHOWN = ("id", "state", "book_id", "quantity", "title")
 
 
@@ -42,7 +47,7 @@ def list_orders(
     """List orders, newest first; for staff."""
     query: dict[str, object] = {"state": state, "book_id": book_id}
     most = chosen_limit(limit, everything=everything)
-    list_pages(session, "/orders", ORDER, most, query, shown=SHOWN, admin=True)
+    list_pages(session, "/orders", LISTED, most, query, shown=_shown, admin=True)
 
 
 @orders.command(
@@ -78,3 +83,14 @@ def cancel(session: Session, order_id: str) -> None:
     with done_anyway(done):
         session.output.thing(ORDER, answer)
     session.say(done)
+
+
+def _shown(rows: Rows) -> tuple[Sequence[str], Rows]:
+    """Return what of orders a terminal has room for: why, too, where one was rejected.
+
+    The reason's code becomes words, which a narrow column can break between.
+    """
+    if not any(row.get("reason") for row in rows):
+        return SHOWN, rows
+    told = [{**row, "reason": cell(row.get("reason")).replace("_", " ")} for row in rows]
+    return (*SHOWN, "reason"), told

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from bookstore_cli.connection import Answer
     from bookstore_cli.paging import Page
 
+    Rows = Sequence[Mapping[str, Any]]
+    Shown = Callable[[Rows], tuple[Sequence[str], Rows]]
+
 # The last four are the wide forms of the first, which some spreadsheets read as the same.
 _FORMULA_STARTS = (*"=+-@", "\t", "\r", "\n", "'", *"\uff1d\uff0b\uff0d\uff20")
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
@@ -80,9 +83,9 @@ class Output:
         self,
         columns: Sequence[str],
         pages: Iterable[Page],
-        shown: Sequence[str] | None = None,
+        shown: Shown | None = None,
     ) -> None:
-        """Write a list as its pages come; ``shown`` are the columns a terminal has room for."""
+        """Write a list as its pages come; ``shown`` says what of it a terminal has room for."""
         with _writing():
             if self.kind == "json":
                 # Only whole lists go out: half an array is of no use to a program.
@@ -131,7 +134,7 @@ class Output:
         self,
         columns: Sequence[str],
         rows: Sequence[Mapping[str, Any]],
-        shown: Sequence[str] | None = None,
+        shown: Shown | None = None,
     ) -> None:
         """Draw a table, or say that there is nothing to draw."""
         if not rows:
@@ -139,7 +142,9 @@ class Output:
             return
         from bookstore_cli.tables import draw_table
 
-        draw_table(shown or columns, rows, self._color)
+        if shown is not None:
+            columns, rows = shown(rows)
+        draw_table(columns, rows, self._color)
 
     def _write_lines(self, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
         cells = ([row.get(name) for name in columns] for row in rows)

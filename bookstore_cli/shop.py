@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bookstore_cli.connection import Answer
+    from bookstore_cli.output import Shown
     from bookstore_cli.paging import Page
     from bookstore_cli.session import Session
 
@@ -187,7 +188,7 @@ def list_pages(  # noqa: PLR0913  # what is asked for, and how it is shown
     limit: int | None,
     query: dict[str, object] | None = None,
     *,
-    shown: tuple[str, ...] | None = None,
+    shown: Shown | None = None,
     admin: bool = False,
 ) -> None:
     """Print a list of the shop, and say so where it goes on."""

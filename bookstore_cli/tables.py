@@ -42,12 +42,12 @@ def draw_table(
 ) -> None:
     """Print one line, or more where texts are long, for each row; a block where no line fits."""
     console = _console(color)
-    table, drawn, edge = _table(columns, rows), rows, True
-    if "at" in columns and _whole_width(console, table) > console.width:
+    drawn, edge = rows, True
+    if "at" in columns and _whole_width(console, _table(columns, rows)) > console.width:
         drawn, edge = [{**row, "at": _whole_seconds(row.get("at"))} for row in rows], False
-        table = _table(columns, drawn, edge=edge)
+    edge = edge and _fits(console, columns, drawn, edge=True)
     if _fits(console, columns, drawn, edge=edge):
-        console.print(table)
+        console.print(_table(columns, drawn, edge=edge))
     else:
         draw_things(columns, rows, color)
 

@@ -170,6 +170,28 @@ def test_order_ids_stay_whole_in_80_columns(bookstore: Bookstore) -> None:
     assert max(len(line) for line in ran.out.splitlines()) <= 80
 
 
+def test_why_an_order_was_rejected_is_listed(bookstore: Bookstore) -> None:
+    """In a table in words that a narrow column breaks whole; elsewhere as the shop's code."""
+    rejected = {**ORDER, "state": "rejected", "reason": "version_conflict"}
+    rows = [{**rejected, "quantity": 10**6, "book_id": 10**6}, {**ORDER, "reason": None}]
+    with frontend(answers(rows)) as shop:
+        table = bookstore("orders", "list", "-o", "table", "--url", shop.url)
+        tsv = bookstore("orders", "list", "-o", "tsv", "--url", shop.url)
+    head, _, first, second, *_ = (line for line in table.out.splitlines() if line.strip())
+    assert head.split() == ["id", "state", "book", "copies", "title", "reason"]
+    assert (first.split()[-1], second.split()[-1]) == ("version", "conflict")
+    assert max(len(line) for line in table.out.splitlines()) <= 80
+    cells = [line.split("\t")[-1] for line in tsv.out.splitlines()]
+    assert cells == ["reason", "version_conflict", ""]
+
+
+def test_no_room_is_spent_on_reasons_that_are_none(bookstore: Bookstore) -> None:
+    """Where no order was rejected the titles have the room."""
+    with frontend(answers([{**ORDER, "reason": None}])) as shop:
+        ran = bookstore("orders", "list", "-o", "table", "--url", shop.url)
+    assert "reason" not in ran.out
+
+
 @pytest.mark.parametrize(
     ("columns", "at"), [("71", "2026-01-01T00:00:00Z"), ("120", "2026-01-01T00:00:00.000Z")]
 )
