@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from servers.upkeep.restore import Restored
 
 DAMAGED = 8
+OPEN, REPAIR, RESTORE = "bookstore up", "bookstore reconcile", "bookstore db restore"
 DATABASES = ("catalog", "orders")
 BACKED_UP = ("folder", "began_at", "ended_at", "ledger", "orders_complete")
 RESTORED = ("restored", "replaced", "next")
@@ -55,6 +56,12 @@ def backup(session: Session, target: Path) -> None:
     told = {"folder": str(target), **_manifest_object(manifest)}
     done = f"backed up to {target}: the shop as it was at {manifest.began_at}"
     session.output.outcome(told, (BACKED_UP, told), [done])
+    if manifest.ledger < manifest.ledger_seen:
+        session.say(
+            f"The ledger ends at {manifest.ledger}, but the orders know of {manifest.ledger_seen}: "
+            "the catalog was lost or is an old one. Keep the backups from before; see `bookstore "
+            "reconcile --dry-run`."
+        )
     if not manifest.orders_complete:
         session.say("The orders lack some of what the ledger decided: run `bookstore reconcile`.")
 
@@ -79,17 +86,16 @@ def restore(session: Session, source: Path, only: str | None) -> None:
     from servers.upkeep.restore import restore as put_back
 
     done = put_back(source, session.folder, [only] if only else DATABASES)
-    agrees = asyncio.run(_agrees(session.folder))
-    next_step = "bookstore up" if agrees else "bookstore reconcile"
+    next_step = asyncio.run(_next_step(session.folder))
     aside = None if done.aside is None else str(done.aside)
     row = {"restored": list(done.databases), "replaced": aside, "next": next_step}
     told = {**row, "backup": _manifest_object(done.manifest)}
-    session.output.outcome(told, (RESTORED, row), _restored_lines(source, done, agrees=agrees))
+    session.output.outcome(told, (RESTORED, row), _restored_lines(source, done, next_step))
     if aside is not None:
         session.say(f"What was there before is kept in {aside}.")
     session.say("Tokens are not part of a backup; those of the shop's folder stay.")
-    if agrees:
-        session.say("Next: `bookstore up`.")
+    if next_step == OPEN:
+        session.say(f"Next: `{OPEN}`.")
 
 
 @db.command(examples=("bookstore db check", "bookstore db check --json"))
@@ -111,22 +117,25 @@ def check(session: Session) -> int:
     return DAMAGED if any(each.problems for each in found.values()) else 0
 
 
-async def _agrees(folder: Path) -> bool:
-    """Say whether orders and ledger of a stopped shop agree, so that it can be opened."""
+async def _next_step(folder: Path) -> str:
+    """Return what is to be done with a stopped shop: it is whole, to be repaired, or half lost."""
     from servers.upkeep.audit import audit
     from servers.upkeep.backoffice import open_stopped
+    from servers.upkeep.shop_files import CATALOG, is_lost
 
-    if not all((folder / f"{name}.db").exists() for name in DATABASES):
-        return False
+    if is_lost(folder, CATALOG):
+        return RESTORE
     async with open_stopped(folder, to_change=False) as shop:
-        return not (await audit(shop)).violations
+        return REPAIR if (await audit(shop)).violations else OPEN
 
 
-def _restored_lines(source: Path, done: Restored, *, agrees: bool) -> Iterator[str]:
+def _restored_lines(source: Path, done: Restored, next_step: str) -> Iterator[str]:
     names = " and ".join(done.databases)
     yield f"restored {names} from {source}, as of {done.manifest.began_at}"
-    if not agrees:
-        yield "orders and ledger do not agree; next: `bookstore reconcile`, then `bookstore up`"
+    if next_step == REPAIR:
+        yield f"orders and ledger do not agree; next: `{REPAIR}`, then `{OPEN}`"
+    if next_step == RESTORE:
+        yield f"the catalog is lost; next: `{RESTORE} DIR --only catalog`, then `{REPAIR}`"
 
 
 def _manifest_object(manifest: Manifest) -> dict[str, object]:

@@ -162,7 +162,8 @@ def servers(patient: Patient) -> Iterator[Finding]:
         value = None if isinstance(ready, str) else ready.value
         why = str(value.get("detail")) if isinstance(value, dict) else str(ready)
         why = why.removeprefix("Not ready: ").rstrip(".")
-        yield Finding(FAIL, server, f"answers at {url}, but is not ready: {why}", "See the log.")
+        advice = "Do as it says." if "`bookstore " in why else "See the log."
+        yield Finding(FAIL, server, f"answers at {url}, but is not ready: {why}", advice)
 
 
 def clocks(patient: Patient) -> Iterator[Finding]:

@@ -213,6 +213,17 @@ async def return_of(tx: Transaction, order_id: str) -> Entry | None:
     return _entry(row) if row is not None else None
 
 
+async def order_ids(tx: Transaction, after: str, limit: int, *, returned: bool) -> list[str]:
+    """Return the ids above ``after``, sorted, of orders that were decided, or ``returned``."""
+    kinds = "kind = 'returned'" if returned else "kind IN ('sold', 'refused', 'void')"
+    rows = await tx.fetch_all(
+        f"SELECT order_id FROM ledger WHERE {kinds} AND order_id > $1 ORDER BY order_id LIMIT $2",
+        after,
+        limit,
+    )
+    return [order_id for (order_id,) in rows]
+
+
 async def by_key(tx: Transaction, key: str) -> Entry | None:
     """Return the entry that a staff's change with this idempotency key made, or None."""
     row = await tx.fetch_one(f"SELECT {_ENTRY} FROM ledger WHERE idempotency_key = $1", key)

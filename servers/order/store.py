@@ -69,6 +69,21 @@ async def order(tx: Transaction, order_id: str) -> Order | None:
     return _order(row) if row is not None else None
 
 
+async def ids_between(tx: Transaction, first: str, last: str) -> set[str]:
+    """Return the ids of orders from one id to another, both included."""
+    rows = await tx.fetch_all("SELECT id FROM orders WHERE id BETWEEN $1 AND $2", first, last)
+    return {order_id for (order_id,) in rows}
+
+
+async def confirmed(tx: Transaction, order_ids: Iterable[str]) -> list[str]:
+    """Return those of these orders that are confirmed, and nothing since."""
+    rows = await tx.fetch_many(
+        "SELECT id FROM orders WHERE id = $1 AND state = 'confirmed'",
+        [(order_id,) for order_id in order_ids],
+    )
+    return [order_id for (order_id,) in rows]
+
+
 async def decide(tx: Transaction, orders: Iterable[Order]) -> set[str]:
     """Write what the ledger decided of pending orders; return the ids that were pending."""
     rows = await tx.fetch_many(

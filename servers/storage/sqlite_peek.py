@@ -6,6 +6,7 @@ open is not looked at: that server answers for it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from servers.storage.database import StorageUnavailable
 from servers.storage.sqlite_session import Session, storage_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from servers.storage.database import Unit
@@ -23,7 +25,14 @@ T = TypeVar("T")
 
 
 def peek(path: Path, unit: Unit[T]) -> T:
-    """Run a unit that only reads and return what it returned. Raises `StorageError`.
+    """Run a unit that only reads and return what it returned; see `peeking`."""
+    with peeking(path) as session:
+        return session.read(unit)
+
+
+@contextmanager
+def peeking(path: Path) -> Iterator[Session]:
+    """Open a database to read it while the block runs. Raises `StorageError`.
 
     A database whose server was killed is `StorageUnavailable`: what is in its log is only
     certain after a start.
@@ -41,6 +50,6 @@ def peek(path: Path, unit: Unit[T]) -> T:
     except apsw.Error as error:
         raise type(storage_error(error))(f"{path} cannot be opened: {error}") from error
     try:
-        return Session(connection).read(unit)
+        yield Session(connection)
     finally:
         connection.close()

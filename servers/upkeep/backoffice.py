@@ -33,6 +33,7 @@ from servers.upkeep.shop_files import (
     RESTORE_OR_GIVE_UP,
     database_of,
     explained,
+    is_lost,
     must_be_a_shop,
 )
 from servers.web.hop import HopError, open_hop
@@ -103,7 +104,7 @@ async def open_stopped(
     no shop is, `InvalidRequest` where its catalog is lost, `Unavailable` where a server runs.
     """
     must_be_a_shop(folder)
-    lost = [name for name in NAMES if _is_lost(folder, name)]
+    lost = [name for name in NAMES if is_lost(folder, name)]
     if CATALOG in lost and not without_catalog:
         raise InvalidRequest(f"The shop in {folder} has lost its catalog.db. {RESTORE_OR_GIVE_UP}")
     if not to_change:
@@ -131,16 +132,6 @@ def _damaged(folder: Path, error: Exception) -> InvalidRequest:
         f"The databases in {folder} are not as the shop wrote them: {error} See "
         f"`bookstore db check`, and restore a backup."
     )
-
-
-def _is_lost(folder: Path, name: str) -> bool:
-    """Say whether one database of a shop is not there."""
-    path = database_of(folder, name)
-    if not path.exists():
-        return True
-    # To SQLite a file of no bytes is a new database; beside the other one it is a lost one.
-    other = ORDERS if name == CATALOG else CATALOG
-    return path.stat().st_size == 0 and database_of(folder, other).exists()
 
 
 def _must_be_up_to_date(folder: Path, names: Iterable[str]) -> None:

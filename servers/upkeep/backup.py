@@ -42,10 +42,13 @@ from servers.upkeep.shop_files import (
     CATALOG,
     NAMES,
     ORDERS,
+    RESTORE_OR_GIVE_UP,
     database_of,
     explained,
+    is_lost,
     must_be_a_shop,
     orders_lack_entries,
+    orders_lack_newest,
 )
 
 if TYPE_CHECKING:
@@ -78,8 +81,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a backup says about itself; the times are RFC 3339.
 
     ``ledger`` is the last number in the catalog's ledger, ``ledger_seen`` the highest that the
-    orders know of. Where not ``orders_complete``, the ledger has decisions that the orders
-    lack, as `bookstore reconcile` mends it.
+    orders know of: where it is higher, the catalog was lost or is an old one. Where not
+    ``orders_complete``, the ledger has decided orders, or taken them back, without the orders
+    showing it. Either is mended by `bookstore reconcile`, before or after such a backup is put
+    back, which compares the databases anew.
     """
 
     format: int
@@ -96,15 +101,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def back_up(folder: Path, target: Path, *, now_ms: Callable[[], int] = wall_clock_ms) -> Manifest:
     """Copy both databases of a shop, which may be running, into a new folder.
 
-    Raises `NotFound` where a database is missing, `InvalidRequest` where the target is there
-    already or a database is damaged, `Unavailable` where a disk fails. Then nothing is left of
-    what was begun.
+    Raises `NotFound` where no shop is, `InvalidRequest` where a database is lost or damaged or
+    the target is there already, `Unavailable` where a disk fails. Then nothing is left of what
+    was begun.
     """
     must_be_a_shop(folder)
     for name in NAMES:
-        if not database_of(folder, name).exists():
-            detail = f"{database_of(folder, name)} is missing. Run `bookstore reconcile` first."
-            raise NotFound(detail)
+        if is_lost(folder, name):
+            advice = RESTORE_OR_GIVE_UP if name == CATALOG else "Run `bookstore reconcile` first."
+            raise InvalidRequest(f"The shop in {folder} has lost its {name}.db. {advice}")
     with explained(), _new_folder(target):
         began_at = rfc3339(now_ms())
         with (
@@ -171,11 +176,11 @@ def must_be_as_copied(path: Path, name: str, manifest: Manifest) -> None:
 
 
 def _hold_one_moment(orders: Connection, catalog: Connection) -> bool:
-    """Take a snapshot of both, orders first; say whether no order fell between the two.
+    """Take a snapshot of both, orders first; say whether the orders show all that was decided.
 
     What was sold between them would stand in the ledger without its order. The two moments
-    lie so near to each other that choosing them anew soon finds a pair with nothing between;
-    where it does not, the orders really lack something.
+    lie so near to each other that choosing them anew soon finds a pair with nothing between.
+    What is then still missing, or where none is found, the orders really lack.
     """
     for attempt in range(_MAX_SNAPSHOTS):
         if attempt:
@@ -184,8 +189,8 @@ def _hold_one_moment(orders: Connection, catalog: Connection) -> bool:
         begin_snapshot(orders)
         begin_snapshot(catalog)
         seen = Session(orders).run(order_store.newest_known).number
-        if not orders_lack_entries(Session(orders), Session(catalog), seen):
-            return True
+        if not orders_lack_newest(Session(orders), Session(catalog), seen):
+            return not orders_lack_entries(Session(orders), Session(catalog))
     return False
 
 

@@ -5,24 +5,22 @@ Lives here: the questions. A shop that runs is asked over HTTP.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servers.catalog import reentry
 from servers.catalog import store as catalog_store
 from servers.order import store as order_store
 from servers.storage.database import StorageError
-from servers.storage.sqlite_peek import peek
-from servers.upkeep.shop_files import CATALOG, ORDERS, database_of, lack_one
+from servers.storage.sqlite_peek import peek, peeking
+from servers.upkeep.shop_files import CATALOG, ORDERS, database_of, orders_lack_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers.domain.ledger import Entry
     from servers.storage.database import Transaction
 
 MAX_ORDERS = 5000
-MAX_ENTRIES = 1000
-"""What the orders lack lies above the newest entry that they know; so many are looked at."""
+"""So many unfinished orders are counted at most."""
 
 
 def must_be_readable(folder: Path, name: str) -> None:
@@ -33,20 +31,35 @@ def must_be_readable(folder: Path, name: str) -> None:
     peek(path, order_store.newest_known if name == ORDERS else catalog_store.last_number)
 
 
-def lack(folder: Path) -> str | None:
+class Lack(NamedTuple):
+    """What ledger or orders lack of the other, in words; and whether all of the ledger is gone."""
+
+    found: str
+    catalog_lost: bool = False
+
+
+def lack(folder: Path) -> Lack | None:
     """Return what ledger or orders lack of the other, or None. Raises `StorageError`."""
-    seen = peek(database_of(folder, ORDERS), order_store.newest_known)
-    behind = peek(database_of(folder, CATALOG), lambda tx: reentry.lacking(tx, seen))
-    if behind is not None:
-        return behind.detail
-
-    async def above(tx: Transaction) -> list[Entry]:
-        return await catalog_store.ledger(tx, seen.number, MAX_ENTRIES)
-
-    entries = peek(database_of(folder, CATALOG), above)
-    if peek(database_of(folder, ORDERS), lambda tx: lack_one(tx, entries)):
-        return "the ledger has decided orders that orders.db does not know"
+    with (
+        peeking(database_of(folder, ORDERS)) as orders,
+        peeking(database_of(folder, CATALOG)) as catalog,
+    ):
+        seen = orders.read(order_store.newest_known)
+        behind = catalog.read(lambda tx: reentry.lacking(tx, seen))
+        if behind is not None:
+            return Lack(behind.detail, catalog_lost=behind.members["last"] == 0)
+        if orders_lack_entries(orders, catalog):
+            return Lack("the ledger has decided orders, or cancellings, that orders.db lacks")
     return None
+
+
+def any_decided(folder: Path) -> bool:
+    """Say whether the ledger has decided any order. Raises `StorageError`."""
+
+    async def look(tx: Transaction) -> bool:
+        return bool(await catalog_store.order_ids(tx, "", 1, returned=False))
+
+    return peek(database_of(folder, CATALOG), look)
 
 
 def unfinished_orders(folder: Path) -> int:

@@ -45,12 +45,22 @@ RESTORE_OR_GIVE_UP: Final = (
 )
 """What to do where the catalog is lost, and what it costs to go on without it."""
 
-_LEDGER_PAGE = 1000
+_PAGE = 1000
 
 
 def database_of(folder: Path, name: str) -> Path:
     """Return where a database lies in a shop's folder, or in a backup."""
     return folder / f"{name}.db"
+
+
+def is_lost(folder: Path, name: str) -> bool:
+    """Say whether one database of a shop is not there, or has nothing in it beside the other."""
+    path = database_of(folder, name)
+    if not path.exists():
+        return True
+    # To SQLite a file of no bytes is a new database; beside the other one it is a lost one.
+    other = ORDERS if name == CATALOG else CATALOG
+    return path.stat().st_size == 0 and database_of(folder, other).exists()
 
 
 @contextmanager
@@ -119,20 +129,45 @@ def must_be_a_shop(folder: Path) -> None:
         raise NotFound(detail)
 
 
-def orders_lack_entries(orders: Session, catalog: Session, after: int) -> bool:
+def orders_lack_entries(orders: Session, catalog: Session) -> bool:
+    """Say whether the ledger has decided an order, or taken one back, that the orders do not show.
+
+    All are compared, so that rows are found missing also below the newest entry that the orders
+    know: so it is where they were lost, and others were placed since.
+    """
+    for ids in _order_ids(catalog, returned=False):
+        there = orders.run(partial(order_store.ids_between, first=ids[0], last=ids[-1]))
+        if not there.issuperset(ids):
+            return True
+    return any(
+        orders.run(partial(order_store.confirmed, order_ids=ids))
+        for ids in _order_ids(catalog, returned=True)
+    )
+
+
+def _order_ids(catalog: Session, *, returned: bool) -> Iterator[list[str]]:
+    """Yield the ids of orders that the ledger decided, or took back, page by page."""
+    after = ""
+    while ids := catalog.run(
+        partial(catalog_store.order_ids, after=after, limit=_PAGE, returned=returned)
+    ):
+        yield ids
+        after = ids[-1]
+
+
+def orders_lack_newest(orders: Session, catalog: Session, after: int) -> bool:
     """Say whether the ledger has decided something above a number that the orders do not show.
 
-    Both sessions must hold a snapshot. With the highest number that the orders know of, this
-    is all that can be missing: an order stands there before the catalog hears of it.
+    Above the highest number that the orders know of lies all that came between two moments.
     """
-    while entries := catalog.run(partial(catalog_store.ledger, after=after, limit=_LEDGER_PAGE)):
-        if orders.run(partial(lack_one, entries=entries)):
+    while entries := catalog.run(partial(catalog_store.ledger, after=after, limit=_PAGE)):
+        if orders.run(partial(_lack_one, entries=entries)):
             return True
         after = entries[-1].number
     return False
 
 
-async def lack_one(tx: Transaction, entries: Sequence[Entry]) -> bool:
+async def _lack_one(tx: Transaction, entries: Sequence[Entry]) -> bool:
     """Say whether the orders do not show what one of these entries decided."""
     for entry in entries:
         if entry.order_id is None:

@@ -13,7 +13,7 @@ import pytest
 
 from servers.storage.sqlite_file import FileLock
 from servers.upkeep.backoffice import open_stopped
-from tests.audit.keepers import buy, key_id
+from tests.audit.keepers import buy, key_id, tamper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,37 @@ def test_a_row_where_one_is_asked_for(bookstore: Bookstore, story: Path, tmp_pat
     assert row.endswith(",bookstore up")
 
 
+def test_orders_that_lack_something_are_told(
+    bookstore: Bookstore, story: Path, tmp_path: Path
+) -> None:
+    """Also where others were placed since: the backup says so, and so does putting it back."""
+    (story / "orders.db").unlink()
+    asyncio.run(buy_one_more(story, "f"))
+    ran = bookstore("db", "backup", tmp_path / "b", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["orders_complete"] is False
+    assert "bookstore reconcile" in ran.err
+    ran = bookstore("db", "restore", tmp_path / "b", "--json")
+    assert json.loads(ran.out)["next"] == "bookstore reconcile"
+    assert bookstore("reconcile").code == 0
+    told = json.loads(bookstore("db", "backup", tmp_path / "c", "--json").out)
+    assert told["orders_complete"] is True
+
+
+def test_a_return_that_orders_lack_is_told(
+    bookstore: Bookstore, story: Path, tmp_path: Path
+) -> None:
+    """An order that was cancelled by the ledger's word counts, too."""
+    tamper(
+        story,
+        "orders",
+        "UPDATE orders SET state = 'confirmed', cancelling_at_ms = NULL, cancelled_at_ms = NULL, "
+        "return_number = NULL WHERE id = :c",
+    )
+    told = json.loads(bookstore("db", "backup", tmp_path / "b", "--json").out)
+    assert told["orders_complete"] is False
+
+
 def test_nothing_is_overwritten(bookstore: Bookstore, story: Path, backup: Path) -> None:
     """A folder that is there is refused with exit 8, even an empty one, and stays as it is."""
     before = contents(backup)
@@ -109,14 +140,51 @@ def test_a_failed_backup_leaves_nothing(bookstore: Bookstore, story: Path, tmp_p
 
 
 def test_no_shop_to_back_up(bookstore: Bookstore, folder: Path, tmp_path: Path) -> None:
-    """Where no shop is, and where half of it is lost: exit 5, and nothing is made."""
+    """Where no shop is it is not found; exit 5, and nothing is made."""
     for words in (("backup", tmp_path / "b"), ("check",)):
         assert bookstore("db", *words).code == 5
-    (folder / "catalog.db").touch()
-    ran = bookstore("db", "backup", tmp_path / "b")
-    assert ran.code == 5
-    assert "reconcile" in ran.err
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("catalog", "bookstore db restore DIR --only catalog"), ("orders", "bookstore reconcile")],
+)
+def test_half_a_shop_is_not_backed_up(
+    bookstore: Bookstore, story: Path, tmp_path: Path, name: str, advice: str
+) -> None:
+    """Where one database is lost, or nothing is left in it, the next step is told; exit 8."""
+    path = story / f"{name}.db"
+    for lose in (lambda: path.write_bytes(b""), path.unlink):
+        lose()
+        ran = bookstore("db", "backup", tmp_path / "b")
+        assert (ran.code, ran.out) == (8, "")
+        assert f"has lost its {name}.db" in ran.err
+        assert advice in ran.err
+        assert not (tmp_path / "b").exists()
+
+
+def test_a_backup_of_a_catalog_that_is_behind_says_so(
+    bookstore: Bookstore, story: Path, backup: Path, tmp_path: Path
+) -> None:
+    """It is made, but nobody is to take it for a good one and let go of those before."""
+    asyncio.run(buy_one_more(story, "f"))
+    assert bookstore("db", "restore", backup, "--only", "catalog").code == 0
+    ran = bookstore("db", "backup", tmp_path / "b")
+    assert ran.code == 0
+    assert "the catalog was lost or is an old one" in ran.err
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert manifest["ledger"] < manifest["ledger_seen"]
+
+
+def test_orders_alone_are_half_a_shop(bookstore: Bookstore, story: Path, backup: Path) -> None:
+    """Where the catalog is lost, putting back the orders says that it is to follow."""
+    (story / "catalog.db").unlink()
+    ran = bookstore("db", "restore", backup, "--only", "orders")
+    assert ran.code == 0
+    assert "next: `bookstore db restore DIR --only catalog`" in ran.out
+    told = json.loads(bookstore("db", "restore", backup, "--only", "catalog", "--json").out)
+    assert told["next"] == "bookstore up"
 
 
 def test_what_a_crash_left_in_the_log_is_backed_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import fcntl
 import json
@@ -22,7 +23,8 @@ import pytest
 from bookstore_cli.doctor import machine, running
 from servers.access import tokens
 from servers.shop_file import only_supervisor, write_shop_file
-from tests.audit.keepers import tamper
+from servers.upkeep.backoffice import open_stopped
+from tests.audit.keepers import buy, tamper
 from tests.cli.fake_frontend import answers, frontend, refuses
 from tests.support.shop import Shop, open_shop
 
@@ -104,13 +106,51 @@ def test_a_database_that_is_broken(
 
 @pytest.mark.usefixtures("free_ports")
 def test_a_database_that_is_lost(bookstore: Bookstore, folder: Path) -> None:
-    """Orders without a catalog are wrong; a catalog without orders may be new."""
+    """Either is wrong: without a catalog its backup is asked for, orders are made anew."""
     catalog = folder / "catalog.db"
     catalog.rename(folder / "kept")
-    assert "reconcile" in examined(bookstore, 8)["catalog.db"]["advice"]
+    lost = examined(bookstore, 8)["catalog.db"]
+    assert lost["state"] == "fail"
+    assert "bookstore db restore DIR --only catalog" in lost["advice"]
+    assert "bookstore reconcile --without-backup" in lost["advice"]
     (folder / "kept").rename(catalog)
     (folder / "orders.db").unlink()
-    assert "reconcile" in examined(bookstore, 0)["orders.db"]["advice"]
+    lost = examined(bookstore, 8)["orders.db"]
+    assert lost["state"] == "fail"
+    assert "Run: bookstore reconcile, before the shop is opened" in lost["advice"]
+
+
+@pytest.mark.usefixtures("free_ports")
+def test_orders_that_were_never_there(bookstore: Bookstore, folder: Path) -> None:
+    """Where the ledger has decided nothing a shop without orders is a new one: no fault."""
+    (folder / "orders.db").unlink()
+    tamper(folder, "catalog", "DELETE FROM ledger WHERE order_id IS NOT NULL")
+    row = examined(bookstore, 0)["orders.db"]
+    assert (row["state"], row["advice"]) == ("warn", "Start the shop: bookstore up")
+
+
+@pytest.mark.usefixtures("free_ports")
+def test_a_catalog_that_was_made_anew(bookstore: Bookstore, folder: Path) -> None:
+    """An empty ledger beside orders is a lost catalog too, and its backup is asked for."""
+    tamper(folder, "catalog", "DELETE FROM ledger", "DELETE FROM book_topics", "DELETE FROM books")
+    row = examined(bookstore, 8)["ledger and orders"]
+    assert (row["state"], "the catalog was lost" in row["found"]) == ("fail", True)
+    assert "bookstore db restore DIR --only catalog" in row["advice"]
+    assert "bookstore reconcile --without-backup" in row["advice"]
+
+
+@pytest.mark.usefixtures("free_ports")
+def test_orders_that_are_missing_below_newer_ones(bookstore: Bookstore, folder: Path) -> None:
+    """Orders that were lost are missed also after others were placed since."""
+    (folder / "orders.db").unlink()
+
+    async def buy_one() -> None:
+        async with open_stopped(folder, to_change=True) as shop:
+            await buy(shop.orders, "z", 1)
+
+    asyncio.run(buy_one())
+    row = examined(bookstore, 8)["ledger and orders"]
+    assert (row["state"], row["advice"]) == ("fail", "Run: bookstore reconcile")
 
 
 @pytest.mark.usefixtures("free_ports")
@@ -118,6 +158,7 @@ def test_a_database_that_is_lost(bookstore: Bookstore, folder: Path) -> None:
     ("database", "statement"),
     [
         ("orders", "DELETE FROM orders"),
+        ("orders", "DELETE FROM orders WHERE seq = 1"),
         ("catalog", "DELETE FROM ledger WHERE number = (SELECT max(number) FROM ledger)"),
     ],
 )
