@@ -249,7 +249,9 @@ class Inbound(Conversation):
             self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
-        if self.transport is not None and not (self._messages or self._buffer_paused):
+        if self.transport is None:
+            self._messages.clear()  # It is closed, and what was sent behind the last is dropped.
+        elif not (self._messages or self._buffer_paused):
             self._room.leave_unread(self.transport)
 
     def _shed(self, message: RawRequestMessage | _ErrInfo, payload: object) -> bool:
@@ -265,12 +267,14 @@ class Inbound(Conversation):
             or self.transport is None
         ):
             return False
-        refusal = self._app.shed(message, close=self.spare or message.should_close)
+        close = self.spare or message.should_close
+        refusal = self._app.shed(message, close=close)
         if refusal is None:
             return False
         self.transport.write(refusal)
         self._still_alive()
-        if self.spare or message.should_close:
+        if close:
+            self._see_off()
             self.force_close()
         return True
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Echo, Line, Log
 
 SHOW = b"GET /show HTTP/1.1\r\nHost: shop\r\n\r\n"
+LAST = b"GET /show HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: shop\r\n\r\n"
 WAIT = b"GET /wait HTTP/1.1\r\nHost: shop\r\n\r\n"
 POST = b"POST /body HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
@@ -85,6 +86,45 @@ async def test_a_refused_client_that_wants_no_more(app: App, head: bytes) -> Non
     assert b"Connection: close" in first
     assert (b"overloaded" in body) == (not head.startswith(b"HEAD"))
     assert (b"X-Request-Id: mine" in first) == (b"mine" in head)
+
+
+async def still_sends(line: Line) -> None:
+    """Send more, after an answer that was the last; it is read and dropped, and then the end."""
+    for _ in range(20):
+        line.send(b"x" * 100_000)
+        await asyncio.sleep(0.001)
+    await line.writer.drain()
+    assert await line.reader.read() == b""
+
+
+async def test_a_refused_client_that_still_sends(app: App) -> None:
+    """What it sends behind its last request breaks the connection no sooner than it is told."""
+    async with served(app) as (web, server), busy(web, 2), line_to(web) as line:
+        await wait_until(lambda: app.in_flight == 2, "the server is full")
+        line.send(LAST + SHOW * 3)
+        said = await line.answer()
+        assert (said.status, said.headers["Connection"]) == (503, "close")
+        assert len(server.connections) == 2
+        assert app.waiting == 0
+        await still_sends(line)
+
+
+@pytest.mark.parametrize(("most", "status"), [(2, 503), (100, 200)])
+async def test_when_too_many_are_going(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch, most: int, status: int
+) -> None:
+    """Whoever asks for the end gets answer and end also where nobody's hanging up is awaited."""
+    monkeypatch.setattr(room, "MAX_GOING", 1)
+    app = make_app(echo.routes(), max_in_flight=most)
+    async with served(app) as (web, _), busy(web, 2), contextlib.AsyncExitStack() as stack:
+        await wait_until(lambda: app.in_flight == 2, "the others are under way")
+        lines = [await stack.enter_async_context(line_to(web)) for _ in range(8)]
+        for line in lines:
+            line.send(LAST)
+        for line in lines:
+            said = await line.answer()
+            assert (said.status, said.headers["Connection"]) == (status, "close")
+            assert await line.reader.read() == b""
 
 
 @pytest.mark.parametrize(("length", "status"), [(0, 503), (2**64 - 1, 413)])
@@ -152,7 +192,7 @@ async def test_a_refused_client_that_leaves(app: App) -> None:
         async with line_to(web) as line:
             line.send(SHOW)
             await line.answer()
-            line.send(SHOW + SHOW.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            line.send(SHOW + LAST)
             assert (await line.closed()).count(b"HTTP/1.1 503") == 2
 
 
