@@ -26,7 +26,7 @@ _CHANGE = re.compile(r"[+-][1-9][0-9]{0,9}\Z")
 _MONEY = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?\Z")
 _ORDER = re.compile(r"[0-9a-f]{32}\Z")
 _TOKEN_ID = re.compile(r"[0-9a-f]{8}\Z")
-_KEY = re.compile(r"[!-~][ -~]{14,253}[!-~]\Z")
+_KEY = re.compile(r'("[!#-~][ !#-~]{14,253}[!#-~]"|[!#-~][ -~]{14,253}[!#-~])\Z')
 _TOKEN_FREE_URL = "a URL like http://127.0.0.1:8000, without user, query or fragment"  # noqa: S105  # a text
 
 

@@ -31,7 +31,7 @@ _FIELD = re.compile(r"at `\$\.?([A-Za-z0-9_.\[\]]*)`")
 _ORDER_ID = re.compile(r"[0-9a-f]{32}\Z")
 _JSON = "application/json"
 _BAD_CURSOR = "`cursor` must be one that this list gave in its Link header."
-_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?\Z")
+_KEY = re.compile(r'"([!#-~](?:[ !#-~]*[!#-~])?)"\Z|([!#-~](?:[ -~]*[!#-~])?)\Z')
 
 
 def decode_body(body: bytes, kind: type[T]) -> T:
@@ -99,17 +99,20 @@ def parse_if_match(values: Sequence[str], *, any_allowed: bool) -> int | None:
 
 
 def parse_key(values: Sequence[str]) -> str | None:
-    """Return the idempotency key of a request, or None where there is none."""
+    """Return the idempotency key of a request, or None where there is none.
+
+    It may stand in quotes, which are no part of it. A bare one neither begins nor ends with
+    one, and in quotes there is no other: that would be a list of keys, or half of something.
+    """
     if not values:
         return None
-    key = values[0]
-    if len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    good = len(values) == 1 and _KEY.match(key) is not None
-    if not good or not MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS:
+    match = _KEY.match(values[0]) if len(values) == 1 else None
+    key = (match[1] or match[2]) if match else ""
+    if not MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS:
         detail = (
             f"Idempotency-Key must stand once and have {MIN_KEY_CHARACTERS} or more printable "
-            f"ASCII characters, {MAX_KEY_CHARACTERS} at most, for example $(uuidgen)."
+            f"ASCII characters, {MAX_KEY_CHARACTERS} at most, bare or in quotes, for example "
+            f"$(uuidgen)."
         )
         raise InvalidRequest(detail, header="Idempotency-Key")
     return key

@@ -9,9 +9,11 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import msgspec
 import pytest
+from click import BadParameter
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bookstore_cli import params
 from servers.domain.errors import InvalidRequest, NotFound, ShopError, Unauthorized
 from servers.domain.limits import MAX_ID
 from servers.domain.sale import order_id_of_key
@@ -164,18 +166,34 @@ def test_every_version_can_be_named(version: int, any_allowed: bool) -> None:
     assert parse_if_match([f'"{version}"'], any_allowed=any_allowed) == version
 
 
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=127), max_size=300) | anything)
+@given(
+    st.text(st.characters(min_codepoint=32, max_codepoint=127), max_size=300)
+    | st.from_regex(r'\A"?[ !"a]?a{14,16}[ !"a]?"?\Z')
+    | anything
+)
 @tries(300)
 def test_a_key_means_the_same_bare_or_quoted(key: str) -> None:
-    """A key that is taken is printable, of due length, and its quotes do not count."""
-    with contextlib.suppress(InvalidRequest):
+    """A key that is taken is printable, of due length, and quotes around it do not count.
+
+    The command takes the same ones.
+    """
+    try:
         bare = parse_key([key])
-        assert bare is not None
-        assert 16 <= len(bare) <= 255
-        assert bare.isascii()
-        assert bare.isprintable()
-        assert parse_key([f'"{bare}"']) == bare
-        assert order_id_of_key(bare) == order_id_of_key(str(parse_key([f'"{bare}"'])))
+    except InvalidRequest:
+        with pytest.raises(BadParameter):
+            params.KEY.convert(key, None, None)
+        return
+    assert params.KEY.convert(key, None, None) == key
+    assert bare is not None
+    assert 16 <= len(bare) <= 255
+    assert bare.isascii()
+    assert bare.isprintable()
+    assert bare in {key, key[1:-1]}
+    assert '"' not in bare[0] + bare[-1]
+    if '"' not in bare:
+        quoted = parse_key([f'"{bare}"'])
+        assert quoted == bare
+        assert order_id_of_key(bare) == order_id_of_key(quoted)
 
 
 @given(st.text("0123456789abcdef", min_size=64, max_size=64), anything)

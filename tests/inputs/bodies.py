@@ -175,7 +175,9 @@ def stocks() -> Iterator[Case]:
 
 def keys() -> Iterator[Case]:
     """Idempotency keys that are none."""
-    for key in ("", "short", "x" * 15, "x" * 256, '"short"', "x" * 20 + "\x7f", "é" * 20, '"' * 2):
+    keys = ("", "short", "x" * 15, "x" * 256, '"short"', "x" * 20 + "\x7f", "é" * 20, '"' * 2)
+    half_quoted = ('"' + "x" * 20, "x" * 20 + '"', '""' + "x" * 20 + '""', '"x", ' * 9 + '"x"')
+    for key in (*keys, *half_quoted):
         raw = http_request("POST", "/purchase/{book}", [f"Idempotency-Key: {key}"])
         yield Case(f"key {short(key)}", raw, 400, "invalid_request")
         raw = http_request("POST", "/books", [JSON, ADMIN, f"Idempotency-Key: {key}"], book_with())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REQUEST_ID = "X-Request-Id"
 
 _VERSION = '"[1-9][0-9]{0,17}"'
-_INNER = f"[ -~]{{{MIN_KEY_CHARACTERS - 2},{MAX_KEY_CHARACTERS - 2}}}"
+_INNER = f"{{{MIN_KEY_CHARACTERS - 2},{MAX_KEY_CHARACTERS - 2}}}[!#-~]"
 _OPEN_ENDED = {
     Role.ADMIN: "The token of the people who run the shop, from the file `admin.token`.",
     Role.SERVICE: "The token of the shop's servers among themselves, from `service.token`.",
@@ -84,7 +84,7 @@ def answered(names: Iterable[str]) -> Json:
 
 def parameters() -> Json:
     """Return the headers of requests, as components."""
-    key = f'([!#-~]{_INNER}[!-~]|"[!-~]{_INNER}[!-~]")'
+    key = f'([!#-~][ -~]{_INNER}|"[!#-~][ !#-~]{_INNER}")'
     return {
         "RequestId": _header(
             REQUEST_ID,
