@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from servers.catalog.store import BOOK, book_of
 from servers.domain.text import topic_key
-from servers.storage import full_text
+from servers.storage.full_text import search_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ _WORDS = "book_words"
 
 async def with_words(tx: Transaction, words: Sequence[str], after_id: int, limit: int) -> list[int]:
     """Return ids above ``after_id`` of living books that have all of the words, by id."""
-    return await full_text.matching(tx, _WORDS, words, after_id, limit)
+    return await tx.words.matching(_WORDS, words, after_id, limit)
 
 
 async def books(tx: Transaction, ids: Sequence[int]) -> list[Book]:
@@ -73,13 +73,13 @@ async def by_price(tx: Transaction, price_minor: int, book_id: int, limit: int) 
 
 async def add_words(tx: Transaction, *added: Book) -> None:
     """Let living books be found by their words."""
-    rows = [(book.id, (book.title, *book.authors, *book.topics)) for book in added]
-    await full_text.add_to_index(tx, _WORDS, rows)
+    rows = [(book.id, search_words(book.title, *book.authors, *book.topics)) for book in added]
+    await tx.words.add(_WORDS, rows)
 
 
 async def remove_words(tx: Transaction, book_id: int) -> None:
     """Let a book be found no more by words."""
-    await full_text.remove_from_index(tx, _WORDS, book_id)
+    await tx.words.remove(_WORDS, book_id)
 
 
 async def link_topics(tx: Transaction, *linked: Book) -> None:

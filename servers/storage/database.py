@@ -72,6 +72,29 @@ class MigrationError(StorageError):
     """The schema cannot be brought to what this program needs; nothing half done is kept."""
 
 
+class WordIndexes(Protocol):
+    """The indexes of words of a database, in one transaction: which rows have which words.
+
+    Each engine has an index of its own kind. A word is what ``full_text`` makes of a text.
+    """
+
+    async def add(self, index: str, rows: Iterable[tuple[int, str]]) -> None:
+        """Let rows, which are not in the index yet, be found by their words.
+
+        A row is its number and its words with blanks between them, none of them twice.
+        """
+
+    async def remove(self, index: str, row_id: int) -> None:
+        """Let a row be found no more."""
+
+    async def matching(self, index: str, words: Sequence[str], after: int, limit: int) -> list[int]:
+        """Return the rows numbered above ``after`` that have all of these words, by number.
+
+        Of the last word its beginning is enough. No words match nothing. The cost is that of
+        the rows returned, and not of all that have the words.
+        """
+
+
 class Transaction(Protocol):
     """What a unit sees of the database.
 
@@ -91,6 +114,10 @@ class Transaction(Protocol):
 
     async def execute(self, sql: str, *args: Value) -> int:
         """Run an INSERT, UPDATE or DELETE and return how many rows it changed."""
+
+    @property
+    def words(self) -> WordIndexes:
+        """The indexes of words, which no SQL text reads or writes in every engine."""
 
 
 Unit: TypeAlias = Callable[[Transaction], Awaitable[T]]

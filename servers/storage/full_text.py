@@ -1,25 +1,15 @@
-"""Full text: what counts as a word, and which rows of an index have all the words of a text.
+"""Full text: what counts as a word, and in which form words are compared.
 
-Lives here: folding and splitting texts, and the index of this engine (SQLite's FTS5). What is
-indexed, and what becomes of what was found, is for the stores to know.
-
-The words are made here and not by FTS5, so that an index and a question are split alike, a
-script without blanks is found by any of its characters, and no text can mean anything to FTS5
-but itself. The index has the beginnings of words as words of their own, up to
-`INDEXED_PREFIX_CHARACTERS`; and it is read in the order of its rows, from any row on. So an
-answer costs what its rows cost, and not what all the rows would that have these words.
+Lives here: folding and splitting texts. The words are made here and not by an engine, so that
+an index and a question are split alike, whatever the engine, and a script without blanks is
+found by any of its characters. How an engine keeps an index of words lives in a module of its
+own (``sqlite_words``); what is indexed, and what becomes of what was found, is for the stores.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from servers.storage.database import Transaction
 
 INDEXED_PREFIX_CHARACTERS = 12
 """Up to this length the beginning of a word is looked up; of a longer one all words are read
@@ -71,50 +61,8 @@ def words_of(text: str) -> list[str]:
 
 
 def search_words(*texts: str) -> str:
-    """Return the words of texts as they stand in an index; the SQL function of this name too."""
+    """Return the words of texts as an index takes them, with blanks between them."""
     return " ".join(dict.fromkeys(word for text in texts for word in words_of(text)))
-
-
-async def add_to_index(
-    tx: Transaction, index: str, rows: Iterable[tuple[int, Sequence[str]]]
-) -> None:
-    """Let rows, which are not in the index yet, be found by the words of their texts."""
-    await tx.fetch_many(
-        f"INSERT INTO {index} (rowid, words) VALUES ($1, $2)",
-        [(row_id, search_words(*texts)) for row_id, texts in rows],
-    )
-
-
-async def remove_from_index(tx: Transaction, index: str, row_id: int) -> None:
-    """Let a row be found no more."""
-    await tx.execute(f"DELETE FROM {index} WHERE rowid = $1", row_id)
-
-
-async def matching(
-    tx: Transaction, index: str, words: Sequence[str], after: int, limit: int
-) -> list[int]:
-    """Return the rows numbered above ``after`` that have all of these words, by number.
-
-    Of the last word its beginning is enough. No words match nothing.
-    """
-    if not words:
-        return []
-    rows = await tx.fetch_all(
-        f"SELECT rowid FROM {index} WHERE {index} MATCH $1 AND rowid > $2 ORDER BY rowid LIMIT $3",
-        _expression(words),
-        after,
-        limit,
-    )
-    return [row_id for (row_id,) in rows]
-
-
-def _expression(words: Sequence[str]) -> str:
-    """Return words in FTS5's own language; there is nothing in a word that it could mean."""
-    *whole, last = words
-    terms = [f'"{word}"' for word in dict.fromkeys(whole)]
-    if not any(word.startswith(last) for word in whole):
-        terms.append(f'"{last}" *')
-    return " ".join(terms)
 
 
 def _ignored(character: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import apsw
 
 from servers.storage.database import StorageError, StorageUnavailable, UniqueViolation
+from servers.storage.sqlite_words import SqliteWordIndexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -96,6 +97,11 @@ class SqliteTransaction:
         """Run an INSERT, UPDATE or DELETE and return how many rows it changed."""
         self._rows(sql, args, self._session.execute)
         return self._session.connection.changes()
+
+    @property
+    def words(self) -> SqliteWordIndexes:
+        """The indexes of words, by FTS5."""
+        return SqliteWordIndexes(self)
 
     def end(self) -> None:
         """Take no further statement: the connection now serves another unit or a commit."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servers.durable import ShopDatabase
-    from servers.storage.database import Row, Transaction, Unit, Value
+    from servers.storage.database import Row, Transaction, Unit, Value, WordIndexes
 
 T = TypeVar("T")
 
@@ -79,6 +79,10 @@ class Overheard:
     async def execute(self, sql: str, *args: Value) -> int:
         self.changes.append(" ".join(sql.split()))
         return await self.tx.execute(sql, *args)
+
+    @property
+    def words(self) -> WordIndexes:
+        return self.tx.words
 
 
 async def test_one_update_a_book(tmp_path: Path) -> None:

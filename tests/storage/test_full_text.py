@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.storage.full_text import matching, search_words, words_of
+from servers.storage.full_text import search_words, words_of
 from servers.storage.sqlite import packaged_migrations
 from servers.storage.sqlite_functions import add_functions
 from servers.storage.sqlite_session import Session
@@ -85,7 +85,7 @@ def test_any_text_is_safe(titles: list[str], asked: str) -> None:
         rows = [(number, search_words(title)) for number, title in enumerate(titles, 1)]
         connection.executemany("INSERT INTO book_words (rowid, words) VALUES (?, ?)", rows)
         words = words_of(asked)
-        found = Session(connection).read(lambda tx: matching(tx, "book_words", words, 0, 10))
+        found = Session(connection).read(lambda tx: tx.words.matching("book_words", words, 0, 10))
     assert found == [number for number, title in enumerate(titles, 1) if _has(title, words)]
 
 
