@@ -7,14 +7,14 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servers.catalog import searching
+from servers.catalog import search_store, searching
 from servers.catalog.searching import MAX_SEARCHERS
 from servers.catalog.service import CatalogService
 from servers.domain.book import Book, Edit
@@ -35,7 +35,7 @@ from tests.support.services import (
 
 if TYPE_CHECKING:
     from servers.domain.protocols import Catalog
-    from servers.storage.database import Database, Transaction
+    from servers.storage.database import Database, Row, Transaction, Unit, Value
 
 WORDS = ("art", "Art", "arts", "État", "etat", "b", "war", "和", "平")
 PHRASES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
@@ -262,6 +262,31 @@ async def test_a_sale_touches_no_index_of_lists(tmp_path: Path) -> None:
         assert len(of_searches) == 4
         assert opened
         assert not of_searches & opened
+
+
+@pytest.mark.parametrize(
+    ("index", "look"),
+    [
+        ("books_by_title (<expr>>?)", lambda tx: search_store.by_title(tx, "a", 1, 20)),
+        ("books_by_price (price_minor>?)", lambda tx: search_store.by_price(tx, 1, 1, 20)),
+    ],
+)
+async def test_a_page_begins_in_its_index(tmp_path: Path, index: str, look: Unit[object]) -> None:
+    """A list is read from where its page begins, and in no other order than its index has."""
+    plans: list[list[str]] = []
+
+    @dataclass
+    class Explaining:
+        tx: Transaction
+
+        async def fetch_all(self, sql: str, *args: Value) -> list[Row]:
+            steps = await self.tx.fetch_all(f"EXPLAIN QUERY PLAN {sql}", *args)
+            plans.append([step[3] for step in steps])
+            return []
+
+    async with open_database(tmp_path, "catalog") as database:
+        await database.read(lambda tx: look(cast("Transaction", Explaining(tx))))
+        assert plans == [[f"SEARCH books USING INDEX {index}"]]
 
 
 async def test_too_many_searchers(tmp_path: Path) -> None:
