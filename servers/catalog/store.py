@@ -236,12 +236,10 @@ async def last_number(tx: Transaction) -> int:
     return (row[0] or 0) if row is not None else 0
 
 
-async def last_number_and_order(tx: Transaction, number: int) -> tuple[int, str | None]:
-    """Return the highest number in the ledger, and whose order the entry of one number is about."""
-    row = await tx.fetch_one(
-        "SELECT max(number), (SELECT order_id FROM ledger WHERE number = $1) FROM ledger", number
-    )
-    return (row[0] or 0, row[1]) if row is not None else (0, None)
+async def has_entry(tx: Transaction, number: int, order_id: str | None) -> bool:
+    """Say whether the ledger has an entry of this number, and of this order where one is named."""
+    row = await tx.fetch_one("SELECT order_id FROM ledger WHERE number = $1", number)
+    return row is not None and order_id in {None, row[0]}
 
 
 async def ledger(tx: Transaction, after: int, limit: int) -> list[Entry]:
