@@ -18,6 +18,7 @@ from servers.domain.order import State, mirrored, placed
 from servers.domain.protocols import Placement, Restored
 from servers.domain.sale import SaleBatch, Seen
 from servers.order import store
+from servers.order.ages import Ages
 from servers.order.seller import KEY_REUSED, Drive, Seller
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class OrderService:
         self._orders_id = orders_id
         self._catalog_wrong = catalog_wrong
         self._loop = asyncio.get_running_loop()
-        self._since_s: dict[str, float] = {}
+        self._ages = Ages()
         self._unanswered: OrderedDict[str, bool] = OrderedDict()
 
     async def start(self) -> None:
@@ -134,10 +135,9 @@ class OrderService:
             return await self._only_known(purchases, "the order server cannot write to its disk")
         except ShopError as error:
             return [error] * len(purchases)
-        now_s = self._loop.time()
         for row, order in zip(rows, new, strict=True):
             if row is order:
-                self._since_s.setdefault(row.id, now_s)
+                self._ages.begin(row.id)
         return list(rows)
 
     async def _only_known(
@@ -206,7 +206,7 @@ class OrderService:
         begun = await self._database.write(lambda tx: store.begin_cancel(tx, order.id, at_ms))
         if not begun:
             return await self.order(order.id)
-        self._since_s.setdefault(order.id, self._loop.time())
+        self._ages.begin(order.id)
         return replace(order, state=State.CANCELLING, cancelling_at_ms=at_ms)
 
     async def take_back(self, order: Order) -> bool:
@@ -219,16 +219,16 @@ class OrderService:
         except ShopError:
             return False
         self._know(entry)
-        self._since_s.pop(order.id, None)
+        self._ages.end(order.id)
         return True
 
     # Resolving
 
     async def unfinished(self, limit: int) -> list[tuple[Order, float]]:
         """Return the oldest unfinished orders, each with the seconds since it was first seen."""
+        asked_s = self._loop.time()
         orders = await self._database.read(lambda tx: store.unfinished(tx, limit))
-        now_s = self._loop.time()
-        return [(order, now_s - self._since_s.setdefault(order.id, now_s)) for order in orders]
+        return self._ages.listed(orders, asked_s, are_all=len(orders) < limit)
 
     async def void(self, order: Order) -> bool:
         """Let the ledger decide that a pending order is never sold; False if it must be retried."""
@@ -265,7 +265,7 @@ class OrderService:
         moved = await self._database.write(lambda tx: store.decide(tx, orders))
         for order, entry in decided:
             self._know(entry)
-            self._since_s.pop(order.id, None)
+            self._ages.end(order.id)
             if order.id in moved:
                 # Another driver that learns the same later makes no answer the first one again.
                 self._unanswered[order.id] = True
@@ -280,7 +280,7 @@ class OrderService:
 
         await self._database.write(unit)
         for order in orders:
-            self._since_s.pop(order.id, None)
+            self._ages.end(order.id)
 
     def _know(self, entry: Entry) -> None:
         known = self.seller.ledger_seen
