@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from servers import api, sample
 from servers.access import shop_folder, strangers, tls, tokens
 from servers.catalog.client import CatalogClient
+from servers.catalog.filling import fill_if_new
 from servers.catalog.gateway import CatalogGateway
 from servers.catalog.handlers import CatalogHandlers
 from servers.catalog.mapping import BookMapping, draft_of
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from servers.domain.book import Draft
     from servers.domain.protocols import Clock
     from servers.settings import Settings
+    from servers.storage.database import Database
     from servers.web.health import Check
     from servers.web.hop import Hop
     from servers.web.routes import Route
@@ -75,7 +77,7 @@ class Outside:
     clock: Clock
     random: random.Random
     new_id: Callable[[], str]
-    open_database: Callable[..., Awaitable[SqliteDatabase]] = SqliteDatabase.open
+    open_database: Callable[..., Awaitable[Database]] = SqliteDatabase.open
     timer: Callable[[], float] = stopwatch
 
 
@@ -103,26 +105,26 @@ async def open_catalog(outside: Outside) -> AsyncIterator[Server]:
     """Open the catalog on its database; the one of a new shop gets the sample catalogue."""
     async with _database(outside, "catalog") as database:
         service = CatalogService(database, outside.clock)
-        await _begin(service, outside.settings)
+        await _begin(service, database, outside)
         mapping = BookMapping(outside.settings.currency)
         handlers = CatalogHandlers(service, mapping)
         checks = {"database": database.wrong, "ledger": service.ledger_wrong}
         yield _server(outside, handlers.routes(), checks, present=mapping.present)
 
 
-async def _begin(service: CatalogService, settings: Settings) -> None:
+async def _begin(service: CatalogService, database: ShopDatabase, outside: Outside) -> None:
     """Tell the catalog what the orders beside it know; put the sample catalogue on new shelves.
 
     The order server will tell it too; but until then staff could change a catalog that was lost
     or is old, and a new book would get an id that orders know.
     """
     new = await service.last_number() == 0
-    seen = seen_by_orders(settings.data, surely=new)
+    seen = seen_by_orders(outside.settings.data, surely=new)
     try:
         if seen is not None and seen.number:
             await service.sell(SaleBatch(seen, ()))
-        elif new and settings.sample and seen is not None:
-            await asyncio.gather(*[service.add(draft) for draft in _sample()])
+        elif new and outside.settings.sample and seen is not None:
+            await fill_if_new(database, _sample(), outside.clock.now_ms())
     except LedgerBehind as behind:
         logging.getLogger("servers").warning("%s", behind.detail)
 
@@ -246,7 +248,7 @@ def _budget_s(outside: Outside) -> float:
 async def _database(outside: Outside, name: str) -> AsyncIterator[ShopDatabase]:
     settings = outside.settings
 
-    def opening() -> Awaitable[SqliteDatabase]:
+    def opening() -> Awaitable[Database]:
         return outside.open_database(
             settings.data / f"{name}.db",
             migrations=packaged_migrations(name),

@@ -37,6 +37,21 @@ async def fill(
     return added
 
 
+async def fill_if_new(database: Database, drafts: Sequence[Draft], at_ms: int) -> int:
+    """Add books, all or none, to a catalog in which nothing ever happened; return how many.
+
+    Of several who do this at once only one adds them.
+    """
+
+    async def unit(tx: Transaction) -> int:
+        if await store.last_number(tx) > 0:
+            return 0
+        await _add(tx, drafts, at_ms)
+        return len(drafts)
+
+    return await database.write(unit)
+
+
 async def _add(tx: Transaction, drafts: Sequence[Draft], at_ms: int) -> None:
     ids = await store.insert_books(tx, [draft.as_book(0, at_ms) for draft in drafts])
     books = [draft.as_book(book_id, at_ms) for draft, book_id in zip(drafts, ids, strict=True)]

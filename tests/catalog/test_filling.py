@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks.filling import COMMON_WORD, POPULAR_TOPIC, made_up_books
-from servers.catalog.filling import fill
+from servers.catalog.filling import fill, fill_if_new
 from servers.catalog.service import CatalogService
 from servers.domain.accounts import Accounts
 from servers.domain.invariants import examine
@@ -93,6 +94,22 @@ async def test_a_chunk_goes_in_whole_or_not_at_all(tmp_path: Path) -> None:
         assert [book.title for book in await catalog.shelf(0, 10)] == [f"word{n}" for n in range(4)]
         assert (await catalog.find(BookSearch("word4"))).books == []
         assert await catalog.last_number() == 4
+
+
+async def test_a_new_catalog_is_filled_once(tmp_path: Path) -> None:
+    """However many fill it at once, and whatever happened since, all the books are there once."""
+    drafts = [draft(title=f"word{n}") for n in range(3)]
+    async with open_database(tmp_path, "catalog") as database:
+        catalog = CatalogService(database, TestClock())
+        with pytest.raises(UniqueViolation):
+            await fill_if_new(database, [draft(isbn="9780306406157")] * 2, 0)
+        assert await catalog.last_number() == 0
+        added = await asyncio.gather(*[fill_if_new(database, drafts, 0) for _ in range(3)])
+        assert sorted(added) == [0, 0, 3]
+        for book in await catalog.shelf(0, 10):
+            await catalog.delete(book.id, None)
+        assert await fill_if_new(database, drafts, 0) == 0
+        assert len(await catalog.shelf(0, 10, tombstones=True)) == 3
 
 
 async def test_an_older_catalog_gets_its_index(tmp_path: Path) -> None:
