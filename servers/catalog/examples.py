@@ -197,8 +197,8 @@ def old_version() -> ShopError:
 
 def isbn_exists() -> ShopError:
     """Return the problem of an ISBN that another book has."""
-    detail = f"Another book has the ISBN {ISBN}. Look at it, or leave the ISBN out."
-    return IsbnExists(detail, isbn=ISBN)
+    detail = f"Book 9 has the ISBN {ISBN}. Look at it, or leave the ISBN out."
+    return IsbnExists(detail, isbn=ISBN, book_id=9)
 
 
 def below_zero() -> ShopError:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from servers.catalog import reentry, searching, selling, shelving, store
+from servers.catalog import recording, reentry, searching, selling, shelving, store
 from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, OrderNotFound
-from servers.domain.ledger import Kind, entry_of_change
+from servers.domain.ledger import Kind
 from servers.domain.protocols import Change, TopicCount
 from servers.storage.database import UniqueViolation
 
@@ -128,7 +128,7 @@ class CatalogService:
             (book_id,) = await store.insert_books(tx, [draft.as_book(0, at_ms)])
             book = draft.as_book(book_id, at_ms)
             await shelving.put(tx, book)
-            await _record(tx, Kind.ADDED, None, book, key=key)
+            await recording.record(tx, Kind.ADDED, None, book, key=key)
             return Change(book)
 
         return await self._write(unit, draft.isbn)
@@ -140,9 +140,9 @@ class CatalogService:
         async def unit(tx: Transaction) -> Book:
             before = await self._living(tx, book_id, version)
             after = before.edited(edit, at_ms)
-            await _save(tx, before, after)
+            await recording.save(tx, before, after)
             await shelving.move(tx, before, after)
-            await _record(tx, Kind.EDITED, before, after)
+            await recording.record(tx, Kind.EDITED, before, after)
             return after
 
         return await self._write(unit, edit.fields.get("isbn"))
@@ -160,8 +160,8 @@ class CatalogService:
                 return made
             before = await self._living(tx, book_id, version)
             after = before.restocked(restock, at_ms)
-            await _save(tx, before, after)
-            await _record(tx, Kind.RECEIVED, before, after, reason=restock.reason, key=key)
+            await recording.save(tx, before, after)
+            await recording.record(tx, Kind.RECEIVED, before, after, reason=restock.reason, key=key)
             return Change(after)
 
         return await self._write(unit)
@@ -173,9 +173,9 @@ class CatalogService:
         async def unit(tx: Transaction) -> Book:
             before = await self._living(tx, book_id, version)
             after = before.as_tombstone(at_ms)
-            await _save(tx, before, after)
+            await recording.save(tx, before, after)
             await shelving.take(tx, before)
-            await _record(tx, Kind.DELETED, before, after)
+            await recording.record(tx, Kind.DELETED, before, after)
             return after
 
         return await self._write(unit)
@@ -231,9 +231,16 @@ class CatalogService:
             return await self._database.write(unit)
         except UniqueViolation as error:
             if "isbn" in error.constraint:
-                detail = f"Another book has the ISBN {isbn}. Look at it, or leave the ISBN out."
-                raise IsbnExists(detail, isbn=isbn) from error
+                raise await self._isbn_exists(str(isbn)) from error
             raise
+
+    async def _isbn_exists(self, isbn: str) -> IsbnExists:
+        """Return the refusal of an ISBN that a living book has; it names the book."""
+        book_id = await self._database.read(lambda tx: store.living_with_isbn(tx, isbn))
+        if book_id is None:
+            return IsbnExists(f"Another book had the ISBN {isbn} until now. Try again.", isbn=isbn)
+        detail = f"Book {book_id} has the ISBN {isbn}. Look at it, or leave the ISBN out."
+        return IsbnExists(detail, isbn=isbn, book_id=book_id)
 
     def _note(self, ledger_seen: Seen, *, introduced: bool = False) -> None:
         # A sale may come late with an old word. After a repair, introductions say lower numbers.
@@ -275,25 +282,6 @@ async def _made_before(tx: Transaction, key: AdminKey | None) -> Change | None:
     if book is None:
         raise _no_book(entry.book_id)
     return Change(book.living(), replayed=True)
-
-
-async def _save(tx: Transaction, before: Book, after: Book) -> None:
-    saved = await store.save(tx, before, after)
-    assert saved  # noqa: S101  # the transaction holds the book that it read
-
-
-async def _record(  # an entry's parts
-    tx: Transaction,
-    kind: Kind,
-    before: Book | None,
-    after: Book,
-    *,
-    reason: str | None = None,
-    key: AdminKey | None = None,
-) -> None:
-    fingerprint = key.fingerprint if key is not None else None
-    entry = entry_of_change(kind, before, after, reason=reason, fingerprint=fingerprint)
-    await store.append(tx, entry, key.key if key is not None else None)
 
 
 def _no_book(book_id: int) -> BookNotFound:

@@ -46,6 +46,12 @@ async def books(tx: Transaction, ids: Iterable[int]) -> dict[int, Book]:
     return {row[0]: book_of(row) for row in rows}
 
 
+async def living_with_isbn(tx: Transaction, isbn: str) -> int | None:
+    """Return the id of the living book that has an ISBN, or None."""
+    row = await tx.fetch_one("SELECT id FROM books WHERE isbn = $1 AND deleted = 0", isbn)
+    return row[0] if row is not None else None
+
+
 async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool) -> list[Book]:
     """Return books with ids above ``after_id``, sorted by id."""
     rows = await tx.fetch_all(

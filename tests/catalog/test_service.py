@@ -9,7 +9,7 @@ import pytest
 
 from servers.catalog.service import CatalogService
 from servers.domain.book import Edit
-from servers.domain.errors import LedgerBehind, Unavailable
+from servers.domain.errors import IsbnExists, LedgerBehind, Unavailable
 from servers.domain.ledger import Entry, Kind
 from servers.domain.order import placed
 from servers.domain.protocols import TopicCount
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from servers.storage.database import Row, Transaction, Unit, Value, WordIndexes
 
 T = TypeVar("T")
+
+ISBN = "9780140449334"
 
 
 @dataclass
@@ -163,6 +165,25 @@ async def test_a_database_that_cannot_serve(tmp_path: Path) -> None:
         ):
             with pytest.raises(Unavailable):
                 await call
+
+
+class DeletedMeanwhile(Listening):
+    """A database of which somebody deletes book 1 before each read."""
+
+    async def read(self, unit: Unit[T], *, heavy: bool = False) -> T:
+        await CatalogService(self.database, TestClock()).delete(1, None)
+        return await super().read(unit, heavy=heavy)
+
+
+async def test_an_isbn_that_was_just_given_up(tmp_path: Path) -> None:
+    """Where the book with the ISBN is deleted before it can be named, another try is advised."""
+    async with open_database(tmp_path, "catalog") as database:
+        await add_book(CatalogService(database, TestClock()), isbn=ISBN)
+        service = CatalogService(DeletedMeanwhile(database), TestClock())
+        with pytest.raises(IsbnExists, match="Try again") as refused:
+            await service.add(draft(isbn=ISBN))
+        assert refused.value.members == {"isbn": ISBN}
+        assert (await service.add(draft(isbn=ISBN))).book.isbn == ISBN
 
 
 async def test_a_topic_twice(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ async def test_an_isbn_is_unique_among_the_living(catalog: Catalog) -> None:
     for change in (catalog.add(draft(isbn=ISBN)), catalog.edit(second, Edit({"isbn": ISBN}), 1)):
         with pytest.raises(IsbnExists) as refused:
             await change
-        assert refused.value.members["isbn"] == ISBN
+        assert refused.value.members == {"isbn": ISBN, "book_id": first}
+        assert f"Book {first} has the ISBN {ISBN}" in refused.value.detail
     await delete(catalog, first)
     assert (await catalog.edit(second, Edit({"isbn": ISBN}), 1)).isbn == ISBN
     assert (await catalog.add(draft(isbn=OTHER_ISBN))).book.isbn == OTHER_ISBN
