@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CATALOG = "catalog.db"
+DATABASES = ("catalog.db", "orders.db")
 SUPERVISOR_LOCK = "shop.lock"
 
 
@@ -34,18 +34,20 @@ def owner_of(lock: Path) -> int | None:
 def is_closed(folder: Path, note: Mapping[str, object]) -> bool:
     """Say whether a shop lies in a folder and nobody is known to run it there.
 
-    Of a folder that cannot be looked into, or has no shop, nothing is known: it is not closed.
+    Of a folder that cannot be looked into, or has no shop, nothing is known: it is not closed. One
+    that has lost its catalog still has a shop.
     ``note`` is what a shop that was opened by `up` wrote down. It is one of old until the
     supervisor that holds the folder has written its own: that a process has the id in it proves
     nothing. While such a shop's catalog is started anew nobody holds the lock of that.
     """
     try:
-        if not (folder / CATALOG).exists():
+        database = next((name for name in DATABASES if (folder / name).exists()), None)
+        if database is None:
             return False
         supervisor = _owner_if_any(folder / SUPERVISOR_LOCK)
         if supervisor is not None:
             return supervisor != note.get("supervisor_pid")
-        return _owner_if_any(folder / f"{CATALOG}.lock") is None
+        return _owner_if_any(folder / f"{database}.lock") is None
     except OSError:
         return False
 

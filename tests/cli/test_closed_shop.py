@@ -42,6 +42,20 @@ def test_nobody_else_is_asked(
         assert stranger.requests == []
 
 
+def test_nobody_is_asked_for_a_shop_that_lost_its_catalog(
+    bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders without a catalog are a shop too: no other one gets its token, or sells."""
+    (story / "catalog.db").unlink()
+    with frontend(answers(BOOK)) as stranger:
+        at_the_usual_address(monkeypatch, stranger)
+        for words in (("buy", 1), ("orders", "list")):
+            ran = bookstore(*words)
+            assert ran.code == 9
+            assert "not open" in ran.err
+        assert stranger.requests == []
+
+
 def test_a_note_that_was_left_behind(
     bookstore: Bookstore, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
