@@ -13,6 +13,7 @@ import click
 from bookstore_cli import params
 from bookstore_cli.commands import ShopCommand
 from bookstore_cli.session import DEFAULT_URL, pass_session
+from bookstore_cli.terminal import tell, visible
 from servers.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def up(session: Session, /, file: Path | None, **options: object) -> int:
     from servers import supervisor
 
     with _explained():
-        return asyncio.run(supervisor.run(settings_of(session, options, file), click.echo))
+        settings = settings_of(session, options, file)
+        _tell_of_a_loss(settings.data)
+        return asyncio.run(supervisor.run(settings, click.echo))
 
 
 @click.command(
@@ -143,6 +146,28 @@ def settings_of(session: Session, options: Mapping[str, object], file: Path | No
     except settings.OptionError as error:
         hint = [f"--{error.name.replace('_', '-')}"]
         raise click.BadParameter(error.why, param_hint=hint) from error
+
+
+def _tell_of_a_loss(folder: Path) -> None:
+    """Say so where a shop is opened that has lost one of its databases: it must open for a repair.
+
+    Both are looked at before anyone makes the lost one anew.
+    """
+    there = [_has_content(folder / name) for name in ("catalog.db", "orders.db")]
+    if all(there) or not any(there):
+        return  # Nothing is imported for the usual shop, nor for a new one.
+    from servers.upkeep.checkup import loss
+
+    told = loss(folder)
+    if told is not None:
+        tell(visible(told))
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # Whoever opens it says why, if it is there at all.
+        return False
 
 
 @contextmanager

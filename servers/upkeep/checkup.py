@@ -1,10 +1,11 @@
-"""What the databases of a stopped shop say about its health; for `bookstore doctor` alone.
+"""What the databases of a stopped shop say about its health; for `doctor`, and for `up`.
 
 Lives here: the questions. A shop that runs is asked over HTTP.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from servers.catalog import reentry
@@ -12,7 +13,16 @@ from servers.catalog import store as catalog_store
 from servers.order import store as order_store
 from servers.storage.database import StorageError
 from servers.storage.sqlite_peek import peek, peeking
-from servers.upkeep.shop_files import CATALOG, ORDERS, database_of, orders_lack_entries
+from servers.upkeep.shop_files import (
+    CATALOG,
+    NAMES,
+    ORDERS,
+    RESTORE_OR_GIVE_UP,
+    database_of,
+    is_lost,
+    orders_lack_entries,
+    seen_by_orders,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +31,26 @@ if TYPE_CHECKING:
 
 MAX_ORDERS = 5000
 """So many unfinished orders are counted at most."""
+
+
+def loss(folder: Path) -> str | None:
+    """Return what a shop that is about to be opened has lost, and what to do, or None.
+
+    That is one of its databases, where the other one knows of orders.
+    """
+    there = [name for name in NAMES if not is_lost(folder, name)]
+    if there == [ORDERS]:
+        seen = seen_by_orders(folder, surely=False)
+        if seen is None or seen.number:
+            return f"The shop has lost its catalog.db, and sells nothing. {RESTORE_OR_GIVE_UP}"
+    if there == [CATALOG]:
+        with suppress(StorageError):  # Whoever opens it says so.
+            if any_decided(folder):
+                return (
+                    "The shop has lost its orders.db: nobody can look up or cancel what was "
+                    "bought. Run `bookstore reconcile`, which makes orders anew from the ledger."
+                )
+    return None
 
 
 def must_be_readable(folder: Path, name: str) -> None:

@@ -77,6 +77,7 @@ def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
     with open_shop(tmp_path / "shop") as shop:
         assert shop.command("info", "1").returncode == 5
         assert shop.command("status").returncode == 9
+        assert "The shop has lost its catalog.db" in shop.log
         assert "the catalog was lost" in shop.log
         refused = shop.command("reconcile")
         assert (refused.returncode, refused.stdout) == (8, "")
@@ -89,6 +90,22 @@ def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
         wait_until(lambda: shop.command("status").returncode == 0, what="the shop being ready")
         assert shop.command("buy", "7").returncode == 5
         assert shop.add_book(1) == 8
+
+
+def test_lost_orders_are_missed_at_once(tmp_path: Path) -> None:
+    """A shop that lost its orders opens, says so first, and is made whole while it runs."""
+    with open_shop(tmp_path / "shop") as shop:
+        order = json.loads(shop.command("buy", "7", "--json").stdout)
+        assert "lost" not in shop.log
+        assert shop.stop() == 0
+    (tmp_path / "shop" / "orders.db").unlink()
+    with open_shop(tmp_path / "shop") as shop:
+        assert "The shop has lost its orders.db" in shop.log
+        assert shop.command("orders", "show", order["id"]).returncode == 5
+        assert shop.command("buy", "8").returncode == 0
+        assert shop.command("reconcile").stdout.startswith("1 order made to agree")
+        assert shop.command("orders", "show", order["id"]).returncode == 0
+        assert shop.command("audit").returncode == 0
 
 
 def _books(text: str) -> dict[int, Any]:
