@@ -60,16 +60,17 @@ async def test_ids_are_never_used_again(catalog: Catalog) -> None:
     await add_book(catalog)
     last = await add_book(catalog)
     await delete(catalog, last)
-    assert await add_book(catalog) == last + 1
+    assert await add_book(catalog) > last
 
 
 async def test_a_refused_addition_leaves_no_book(catalog: Catalog) -> None:
     """What is refused is not there, in the books nor in the ledger."""
     await add_book(catalog, isbn=ISBN)
+    number = await catalog.last_number()
     with pytest.raises(IsbnExists):
         await catalog.add(draft(isbn=ISBN, topics=("new",)))
     assert len(await catalog.shelf(0, 10)) == 1
-    assert await catalog.last_number() == 1
+    assert await catalog.last_number() == number
     assert await catalog.topics() == [TopicCount("tests", 1)]
 
 
@@ -238,12 +239,13 @@ async def test_a_key_at_once(catalog: Catalog) -> None:
 async def test_a_key_for_another_change(catalog: Catalog) -> None:
     """A key stands for one change; with another it is refused and nothing is done."""
     book_id = (await catalog.add(draft(), KEY)).book.id
+    number = await catalog.last_number()
     other = AdminKey(KEY.key, "1" * 64)
     with pytest.raises(KeyReused):
         await catalog.add(draft(title="Another"), other)
     with pytest.raises(KeyReused):
         await catalog.restock(book_id, Restock("r", change=5), None, other)
-    assert await catalog.last_number() == 1
+    assert await catalog.last_number() == number
 
 
 async def test_a_refused_change_does_not_use_up_its_key(catalog: Catalog) -> None:

@@ -102,7 +102,7 @@ async def test_the_same_purchase_again(orders: Orders, books: Catalog) -> None:
         (first,) = await place(orders, asked)
         for _ in range(2):
             assert await place(orders, asked) == [Placement(first.order, replayed=True)]
-    assert [entry.kind for entry in await books.ledger(1, 10)] == [Kind.SOLD, Kind.REFUSED]
+    assert [entry.kind for entry in await books.ledger(0, 10)][1:] == [Kind.SOLD, Kind.REFUSED]
 
 
 async def test_the_same_purchase_at_once(orders: Orders, books: Catalog) -> None:
@@ -112,7 +112,7 @@ async def test_the_same_purchase_at_once(orders: Orders, books: Catalog) -> None
     placements = [placement for (placement,) in answers]
     assert sum(not placement.replayed for placement in placements) == 1
     assert len({placement.order for placement in placements}) == 1
-    assert await books.last_number() == 2
+    assert len(await books.ledger(0, 10)) == 2
 
 
 async def test_the_same_purchase_twice_in_a_batch(orders: Orders, books: Catalog) -> None:
@@ -141,7 +141,7 @@ async def test_another_purchase_under_a_known_id(
         (answer,) = await orders.place([other], PATIENCE_S)
         assert isinstance(answer, KeyReused)
     assert await orders.order(asked.order_id) == first.order
-    assert await books.last_number() == 2
+    assert len(await books.ledger(0, 10)) == 2
 
 
 async def test_an_id_of_the_ledger_alone(orders: Orders, books: Catalog) -> None:
@@ -234,10 +234,11 @@ async def test_orders_agree_with_the_ledger(orders: Orders, books: Catalog) -> N
     book_id = await add_book(books, stock=1)
     await buy(orders, book_id)
     await buy(orders, book_id)
+    _, first, second = [entry.number for entry in await books.ledger(0, 10)]
     restored = await orders.restore(0, 2)
-    assert (restored.last_number, restored.changed) == (2, 0)
-    assert (await orders.restore(2, 2)).last_number == 3
-    assert (await orders.restore(3, 2)).last_number == 0
+    assert (restored.last_number, restored.changed) == (first, 0)
+    assert (await orders.restore(first, 2)).last_number == second
+    assert (await orders.restore(second, 2)).last_number == 0
 
 
 async def test_orders_that_only_the_ledger_knows(orders: Orders, books: Catalog) -> None:
