@@ -51,7 +51,7 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
 
     from servers.domain.order import State
     from servers.upkeep.audit import audit as examine
-    from servers.upkeep.reconcile import catalog_is_lost
+    from servers.upkeep.reconcile import catalog_is_lost, empty_beside
 
     async def run() -> tuple[Findings, int]:
         async with open_shop(session, catalog_url, order_url, to_change=False) as shop:
@@ -64,7 +64,7 @@ def audit(session: Session, catalog_url: str | None, order_url: str | None) -> i
     code = ended(session, findings)
     decided = findings.states.total() - findings.states[State.PENDING]
     if last == 0 and decided:
-        tell(catalog_is_lost(decided).detail)
+        tell(catalog_is_lost(empty_beside(decided)).detail)
     elif findings.violations:
         session.say("What can be repaired is told by `bookstore reconcile --dry-run`.")
     return code

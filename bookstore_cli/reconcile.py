@@ -94,7 +94,7 @@ def reconcile(
     lines = (*_repairs_lines(repairs, "would be " if dry_run else ""), *then)
     session.output.outcome(told, (REPAIRED, row), lines)
     if repairs.catalog_lost and not without_backup:
-        raise catalog_is_lost(repairs.sales + repairs.refusals)
+        raise catalog_is_lost(repairs.catalog_lost)
     if repairs.catalog_lost and not dry_run:
         session.say(_GIVEN_UP)
     return ended(session, findings, "an audit would fail then" if dry_run else "audit failed")

@@ -18,7 +18,7 @@ from servers.upkeep.audit import read_books, read_ledger, read_orders
 from servers.upkeep.shop_files import RESTORE_OR_GIVE_UP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
@@ -39,7 +39,7 @@ class Repairs:
     ``corrections`` are the copies received, by book, so that no stock goes below zero.
     ``lost_books`` are those that the catalog has lost and orders tell of, by id with their
     titles: they become tombstones. ``retitled`` are books whose lost sales were told another title
-    than they have now, by id with both. ``catalog_lost``: the ledger was empty.
+    than they have now, by id with both. ``catalog_lost`` says why the catalog counts as lost.
     """
 
     sales: int = 0
@@ -49,7 +49,7 @@ class Repairs:
     corrections: Mapping[int, int] = field(default_factory=dict)
     lost_books: Mapping[int, str] = field(default_factory=dict)
     retitled: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    catalog_lost: bool = False
+    catalog_lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Plan:
     """What is to be done: orders that the ledger has to get back, oldest first, and what it is.
 
     ``last`` is the ledger's last number before; ``rows`` are all orders as they agree with the
-    ledger as it is, ``changed`` how many of them have to change for that.
+    ledger as it is, ``changed`` how many of them have to change for that. ``catalog_lost`` says why
+    the ledger is not one that these orders were decided in.
     """
 
     last: int
@@ -68,11 +69,7 @@ class Plan:
     returns: int
     changed: int
     retitled: Mapping[int, tuple[str, str]]
-
-    @property
-    def catalog_lost(self) -> bool:
-        """Whether the ledger is empty, though orders were decided."""
-        return self.last == 0 and bool(self.lost)
+    catalog_lost: str | None
 
     def repairs(self, entered: Iterable[Entry]) -> Repairs:
         """Return this as repairs, with the entries that are made of books by it."""
@@ -104,8 +101,8 @@ async def reconcile(shop: OpenShop, *, without_backup: bool = False) -> Repairs:
     done twice.
     """
     plan = await plan_of(shop)
-    if plan.catalog_lost and not without_backup:
-        raise catalog_is_lost(len(plan.lost))
+    if plan.catalog_lost is not None and not without_backup:
+        raise catalog_is_lost(plan.catalog_lost)
     for begin in range(0, len(plan.lost), CHUNK_ORDERS):
         await shop.catalog.reenter(plan.lost[begin : begin + CHUNK_ORDERS])
     await _restore(shop)
@@ -115,13 +112,15 @@ async def reconcile(shop: OpenShop, *, without_backup: bool = False) -> Repairs:
     return plan.repairs([entry async for entry in read_ledger(shop.catalog, plan.last)])
 
 
-def catalog_is_lost(orders: int) -> InvalidRequest:
+def catalog_is_lost(why: str) -> InvalidRequest:
     """Return the refusal to finish the loss of a catalog: what there is, and what to do."""
+    return InvalidRequest(f"The catalog was lost: {why}. {RESTORE_OR_GIVE_UP}")
+
+
+def empty_beside(orders: int) -> str:
+    """Return why a catalog counts as lost whose ledger is empty, though orders were decided."""
     were = "order was" if orders == 1 else "orders were"
-    return InvalidRequest(
-        f"The catalog was lost: its ledger is empty, but {orders} {were} decided. "
-        f"{RESTORE_OR_GIVE_UP}"
-    )
+    return f"its ledger is empty, but {orders} {were} decided"
 
 
 async def plan_of(shop: OpenShop) -> Plan:
@@ -148,6 +147,17 @@ async def plan_of(shop: OpenShop) -> Plan:
     given_back = [order for order in kept if order.id not in returned]
     lost = {order.id: order for order in (*undecided, *given_back)}
     sales = _oldest_first(order for order in undecided if order.state is not State.REJECTED)
+    told = {order.purchase.book_id: order.title or "" for order in sales}
+    titles = await _titles(shop.catalog, told)
+    catalog_lost = None
+    if undecided and last == 0:
+        catalog_lost = empty_beside(len(undecided))
+    elif sales and len(undecided) == len(final) and not titles.items() & told.items():
+        # A copy from before the first order has decided none either, but has the books.
+        catalog_lost = (
+            f"another one is in its place, which decided none of the orders ({len(final)}) and has "
+            f"none of the books that they bought"
+        )
     return Plan(
         last=last,
         rows=now,
@@ -156,7 +166,12 @@ async def plan_of(shop: OpenShop) -> Plan:
         refusals=len(undecided) - len(sales),
         returns=len(given_back),
         changed=len(changed - lost.keys()),
-        retitled=await _retitled(shop.catalog, sales),
+        retitled={
+            book_id: (told[book_id], title)
+            for book_id, title in titles.items()
+            if title != told[book_id]
+        },
+        catalog_lost=catalog_lost,
     )
 
 
@@ -165,16 +180,11 @@ def _oldest_first(orders: Iterable[Order]) -> list[Order]:
     return sorted(orders, key=lambda order: order.ledger_number or 0)
 
 
-async def _retitled(catalog: Catalog, sales: Iterable[Order]) -> dict[int, tuple[str, str]]:
-    """Return the books that have another title than the last of these sales told, with both."""
-    told = {order.purchase.book_id: order.title or "" for order in sales}
-    if not told:
+async def _titles(catalog: Catalog, book_ids: Collection[int]) -> dict[int, str]:
+    """Return the titles that books have now, as far as the catalog has these books."""
+    if not book_ids:
         return {}
-    return {
-        book.id: (told[book.id], book.title)
-        async for book in read_books(catalog)
-        if book.id in told and told[book.id] != book.title
-    }
+    return {book.id: book.title async for book in read_books(catalog) if book.id in book_ids}
 
 
 async def _restore(shop: OpenShop) -> None:

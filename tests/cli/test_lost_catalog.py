@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.domain.book import Draft
 from servers.upkeep.backoffice import open_stopped
-from tests.audit.keepers import tamper
+from tests.audit.keepers import add, buy, keep_copy, tamper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,3 +150,51 @@ def test_a_book_that_was_sold_under_another_title(bookstore: Bookstore, story: P
             "book 2, Another: it was sold as A test book; if that is another book, count the "
             "copies: bookstore books restock 2 --count N"
         )
+
+
+def test_another_catalog_in_its_place(bookstore: Bookstore, story: Path, tmp_path: Path) -> None:
+    """One that knows neither these orders nor their books is none of theirs: it stays as it is."""
+    other = tmp_path / "other"
+    other.mkdir()
+    no_bytes(other)
+
+    async def stock() -> None:
+        async with open_stopped(other, to_change=True) as shop:
+            for title in ("Emma", "Persuasion"):
+                await shop.catalog.add(Draft(title, ("Jane Austen",), None, (), 950, 5))
+
+    asyncio.run(stock())
+    (other / "catalog.db").replace(story / "catalog.db")
+    before = catalog_of(story)
+    told = bookstore("reconcile", "--dry-run")
+    assert told.code == 8
+    assert told.out.startswith("book 1, Emma: it was sold as A test book; ")
+    for ran in (told, bookstore("reconcile")):
+        assert ran.code == 8
+        assert "another one is in its place" in ran.err
+        assert all(words in ran.err for words in ADVICE), ran.err
+    assert catalog_of(story) == before
+    assert bookstore("reconcile", "--without-backup").code == 0
+    assert bookstore("audit").code == 0
+
+
+def test_a_copy_from_before_the_first_order(
+    bookstore: Bookstore, folder: Path, tmp_path: Path
+) -> None:
+    """It knows no order either, but their books: it is an old one, and is repaired."""
+    no_bytes(folder)
+
+    async def add_one() -> None:
+        async with open_stopped(folder, to_change=True) as shop:
+            await add(shop, 3)
+
+    async def buy_one() -> None:
+        async with open_stopped(folder, to_change=True) as shop:
+            await buy(shop.orders, "a", 1)
+
+    asyncio.run(add_one())
+    kept = keep_copy(folder, "catalog")
+    asyncio.run(buy_one())
+    kept.replace(folder / "catalog.db")
+    ran = bookstore("reconcile")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "1 sale entered again")
