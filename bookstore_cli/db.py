@@ -111,10 +111,28 @@ def check(session: Session) -> int:
 
     found = examine(session.folder)
     session.output.rows(CHECKED, [_checked(name, each) for name, each in found.items()])
+    if not session.machine_reads_errors:
+        for name, each in found.items():
+            for problem in each.problems:
+                tell(visible(f"{name}.db: {problem}"))
     for name, each in found.items():
-        for problem in each.problems:
-            tell(visible(f"{name}.db: {problem}"))
+        if each.problems and not each.advised:
+            session.announce(_advice(name))
     return DAMAGED if any(each.problems for each in found.values()) else 0
+
+
+def _advice(name: str) -> str:
+    """Return what to do about a database that is damaged or lost."""
+    step = (
+        f"Next: stop the shop, and put a backup of {name}.db back with `bookstore db restore DIR "
+        f"--only {name}`; what was there is kept."
+    )
+    if name == "orders":
+        step += (
+            " Without a backup: where no orders.db is in the folder, `bookstore reconcile` makes"
+            " the orders again from the ledger."
+        )
+    return step
 
 
 async def _next_step(folder: Path) -> str:

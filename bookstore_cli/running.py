@@ -178,12 +178,21 @@ def _explained() -> Iterator[None]:
     """
     from servers.listening import InUse, SupervisorError
     from servers.settings import SettingsError
-    from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
+    from servers.storage.database import (
+        StorageDamaged,
+        StorageError,
+        StorageInUse,
+        StorageUnavailable,
+    )
 
     try:
         yield
     except (InUse, StorageInUse, StorageUnavailable) as error:
         raise Unavailable(str(error)) from error
+    except StorageDamaged as error:
+        from servers.upkeep.shop_files import NEXT_STEP
+
+        raise InvalidRequest(f"{str(error).rstrip('.')}. {NEXT_STEP}") from error
     except (SettingsError, StorageError, SupervisorError) as error:
         raise InvalidRequest(str(error)) from error
 

@@ -228,7 +228,7 @@ class Session:
                 timeout_s=self.timeout_s,
                 token=token,
                 source=source,
-                note=self._announce,
+                note=self.announce,
                 trust=self.trust,
             )
         except ValueError:
@@ -254,8 +254,8 @@ class Session:
 
         return Output(self.option("output"), self.option("color", "auto"), self.say)
 
-    def _announce(self, sentence: str) -> None:
-        """Tell a person what is waited for; a program finds nothing but a problem object there."""
+    def announce(self, sentence: str) -> None:
+        """Tell a person what no program is to find where it looks for a problem object."""
         if not self.machine_reads_errors:
             self.say(sentence)
 

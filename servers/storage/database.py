@@ -8,6 +8,7 @@ keeps the promises lives in a module of its own (``servers.storage.sqlite``).
 
     StorageError
     ├── StorageUnavailable   nothing was kept; the same may succeed later
+    ├── StorageDamaged       the file is not what the engine wrote
     ├── UniqueViolation      a unique index refused a row
     ├── CommitUnknown        the change may or may not be on disk
     ├── StorageInUse         another process has the database
@@ -38,6 +39,10 @@ class StorageError(Exception):
 
 class StorageUnavailable(StorageError):
     """The database cannot serve now (disk full, closed, …); nothing of the unit was kept."""
+
+
+class StorageDamaged(StorageError):
+    """The file is not what the engine wrote: it is no database, or a broken one."""
 
 
 class UniqueViolation(StorageError):

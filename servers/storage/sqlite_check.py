@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from servers.storage.database import MigrationError, StorageError
+from servers.storage.database import MigrationError, StorageDamaged
 from servers.storage.migrate import pending, read_migrations
 from servers.storage.sqlite_functions import add_functions
-from servers.storage.sqlite_session import storage_error
+from servers.storage.sqlite_session import DAMAGED, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 """How many problems of one kind are told; a file that is really broken has thousands."""
 
-# What SQLite says of a file that is not what it was.
-_BROKEN = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, apsw.SQLError)
+_BROKEN = (*DAMAGED, apsw.SQLError)
 
 # Tables that SQLite makes by itself, and ours of the migrations, are in no migration.
 _OBJECTS = (
@@ -42,7 +41,8 @@ _OBJECTS = (
 class Examined:
     """What an examination found; ``schema`` is the number of the last migration applied.
 
-    A file too broken to be read has no pages here, but problems.
+    A file too broken to be read has no pages here, but problems. ``advised`` says that the
+    problems tell themselves what to do: the file may be whole, and does not fit this program.
     """
 
     schema: int = 0
@@ -50,6 +50,7 @@ class Examined:
     free_pages: int = 0
     page_bytes: int = 0
     problems: tuple[str, ...] = ()
+    advised: bool = False
 
 
 def examine(connection: apsw.Connection, migrations: Path) -> Examined:
@@ -66,6 +67,10 @@ def examine(connection: apsw.Connection, migrations: Path) -> Examined:
         found = Examined(0, pages, free_pages, page_bytes)
         found = replace(found, problems=tuple(_damage(connection)))
         schema, wrong = _schema(connection, read_migrations(migrations))
+    except MigrationError as error:
+        told = (*found.problems, str(error))
+        advised = not found.problems
+        return replace(found, schema=len(_applied(connection)), problems=told, advised=advised)
     except _BROKEN as error:
         return replace(found, problems=(*found.problems, f"it cannot be read: {error}"))
     except apsw.Error as error:
@@ -98,14 +103,14 @@ def _damage(connection: apsw.Connection) -> Iterator[str]:
 
 
 def _schema(connection: apsw.Connection, migrations: list[Migration]) -> tuple[int, list[str]]:
-    """Return the last migration, and how the schema differs from what they make of it."""
+    """Return the last migration, and how the schema differs from what they make of it.
+
+    Raises `MigrationError` where what was applied is not what they are.
+    """
     if not connection.table_exists("main", "schema_migrations"):
         return 0, ["it has no table schema_migrations: no server has made it"]
     applied = _applied(connection)
-    try:
-        rest = pending(migrations, applied)
-    except MigrationError as error:
-        return len(applied), [str(error)]
+    rest = pending(migrations, applied)
     wanted = _made_by(*migrations[: len(migrations) - len(rest)])
     found = _objects(connection)
     problems = [f"its {kind} {name} is missing or altered" for kind, name, _ in wanted - found]
@@ -130,8 +135,13 @@ def _objects(connection: apsw.Connection) -> frozenset[tuple[str, str, str]]:
 
 
 def must_be_whole(found: Examined, path: Path) -> None:
-    """Raise `StorageError` where an examination found problems."""
+    """Raise `StorageDamaged` where an examination found problems.
+
+    Raises `MigrationError` where the file does not fit this program and may be whole.
+    """
+    if found.advised:
+        raise MigrationError(f"{path}: {found.problems[0]}")
     if found.problems:
         more = len(found.problems) - 1
         rest = f" (and {more} more)" if more else ""
-        raise StorageError(f"{path} is damaged: {found.problems[0]}{rest}.")
+        raise StorageDamaged(f"{path} is damaged: {found.problems[0]}{rest}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
@@ -18,7 +19,6 @@ from servers.storage.sqlite_session import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PAGES_AT_ONCE = 1024
 """How much is copied before a signal, such as Ctrl-C, can be heard."""
@@ -74,10 +74,14 @@ def open_still(path: Path) -> apsw.Connection:
 
 
 def begin_snapshot(connection: apsw.Connection) -> None:
-    """Hold on to the database as it is now, until the connection's transaction ends."""
-    connection.execute("BEGIN")
-    # Only a read takes the snapshot; BEGIN alone puts it off.
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    """Hold on to the database as it is now, until the connection's transaction ends.
+
+    Raises `StorageError`.
+    """
+    with seam_errors(Path(connection.filename)):
+        connection.execute("BEGIN")
+        # Only a read takes the snapshot; BEGIN alone puts it off.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
 
 
 def end_snapshot(connection: apsw.Connection) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from servers.storage.database import StorageError, StorageInUse
+from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
 from servers.storage.sqlite_functions import add_functions
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FileLock:
     owner inside the same process is refused as well. The lock file itself stays:
     removing it would let two processes lock two files of the same name.
 
-    Raises `StorageInUse`, OSError, and `StorageError` where what is there is no file.
+    Raises `StorageInUse`, OSError, and `StorageUnavailable` where what is there is no file.
     """
 
     def __init__(self, database: Path) -> None:
@@ -52,7 +52,7 @@ class FileLock:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             os.close(self._descriptor)
-            raise StorageError(f"The lock {path} is not a file. Remove it and start again.")
+            raise StorageUnavailable(f"The lock {path} is not a file. Remove it and start again.")
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
-from servers.storage.database import StorageError, StorageUnavailable, UniqueViolation
+from servers.storage.database import (
+    StorageDamaged,
+    StorageError,
+    StorageUnavailable,
+    UniqueViolation,
+)
 from servers.storage.sqlite_words import SqliteWordIndexes
 
 if TYPE_CHECKING:
@@ -42,6 +47,8 @@ _UNAVAILABLE = (
     apsw.NoMemError,
     apsw.ConnectionClosedError,
 )
+DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+"""What SQLite says of a file that is not what it was."""
 
 # What can hold a ``$1`` that is no value comes first: texts, quoted names, comments, names.
 _DOLLAR_OR_OPAQUE = re.compile(
@@ -67,6 +74,8 @@ def storage_error(error: apsw.Error) -> StorageError:
         # "UNIQUE constraint failed: books.isbn", or "…: index 'books_title'".
         named = str(error).partition(": ")[2]
         return UniqueViolation(named.removeprefix("index ").strip("'"))
+    if isinstance(error, DAMAGED):
+        return StorageDamaged(f"The database is damaged: {error}.")
     return StorageError(f"The database refused a statement: {error}.")
 
 

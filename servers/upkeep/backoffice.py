@@ -21,7 +21,12 @@ from servers.durable import ShopDatabase
 from servers.order.client import OrderClient
 from servers.order.service import OrderService, Timing
 from servers.shop_file import SHOP_FILE, is_alive, read_shop_file
-from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
+from servers.storage.database import (
+    StorageDamaged,
+    StorageError,
+    StorageInUse,
+    StorageUnavailable,
+)
 from servers.storage.sqlite import SqliteDatabase, packaged_migrations
 from servers.storage.sqlite_check import lacks_migrations
 from servers.storage.sqlite_copy import looking
@@ -31,8 +36,9 @@ from servers.upkeep.shop_files import (
     NAMES,
     ORDERS,
     RESTORE_OR_GIVE_UP,
+    damaged,
     database_of,
-    explained,
+    explained_of,
     is_lost,
     must_be_a_shop,
 )
@@ -124,25 +130,15 @@ async def open_stopped(
         try:
             yield OpenShop(catalog, orders, clock)
         except StorageError as error:
-            raise _damaged(folder, error) from error
-
-
-def _damaged(folder: Path, error: Exception) -> InvalidRequest:
-    return InvalidRequest(
-        f"The databases in {folder} are not as the shop wrote them: {error} See "
-        f"`bookstore db check`, and restore a backup."
-    )
+            raise damaged(folder, error) from error
 
 
 def _must_be_up_to_date(folder: Path, names: Iterable[str]) -> None:
     """Raise `InvalidRequest` where opening these databases would change their schema."""
     for name in names:
         path = database_of(folder, name)
-        try:
-            with explained(), looking(path) as connection:
-                old = lacks_migrations(connection, packaged_migrations(name))
-        except InvalidRequest as error:
-            raise _damaged(folder, error) from error
+        with explained_of(folder), looking(path) as connection:
+            old = lacks_migrations(connection, packaged_migrations(name))
         if old:
             detail = (
                 f"{path} is not as this program needs it, and an audit changes nothing. Start "
@@ -180,6 +176,8 @@ async def _opened(path: Path, migrations: Path) -> SqliteDatabase:
             f"them first."
         )
         raise Unavailable(detail) from error
+    except StorageDamaged as error:
+        raise damaged(path.parent, error) from error
     except StorageUnavailable as error:
         raise Unavailable(f"The shop cannot be opened: {error}") from error
     except StorageError as error:

@@ -45,6 +45,7 @@ from servers.upkeep.shop_files import (
     RESTORE_OR_GIVE_UP,
     database_of,
     explained,
+    explained_of,
     is_lost,
     must_be_a_shop,
     orders_lack_entries,
@@ -110,7 +111,7 @@ def back_up(folder: Path, target: Path, *, now_ms: Callable[[], int] = wall_cloc
         if is_lost(folder, name):
             advice = RESTORE_OR_GIVE_UP if name == CATALOG else "Run `bookstore reconcile` first."
             raise InvalidRequest(f"The shop in {folder} has lost its {name}.db. {advice}")
-    with explained(), _new_folder(target):
+    with explained_of(folder), _new_folder(target):
         began_at = rfc3339(now_ms())
         with (
             looking(database_of(folder, ORDERS)) as orders,
@@ -130,7 +131,10 @@ def back_up(folder: Path, target: Path, *, now_ms: Callable[[], int] = wall_cloc
             ledger=ledger,
             ledger_seen=ledger_seen,
             orders_complete=complete,
-            databases={name: _described(database_of(target, name), name) for name in NAMES},
+            databases={
+                name: _described(database_of(target, name), name, of=database_of(folder, name))
+                for name in NAMES
+            },
         )
         _write_manifest(target / MANIFEST, manifest)
     return manifest
@@ -166,7 +170,7 @@ def must_be_as_copied(path: Path, name: str, manifest: Manifest) -> None:
     if not path.exists():
         raise InvalidRequest(f"{path} is missing: the backup is not whole. Use another one.")
     with explained():
-        found = _described(path, name)
+        found = _described(path, name, of=path)
     if found != manifest.databases[name]:
         detail = (
             f"{path} is not the file that its manifest tells of: it was damaged, or comes from "
@@ -194,14 +198,17 @@ def _hold_one_moment(orders: Connection, catalog: Connection) -> bool:
     return False
 
 
-def _described(path: Path, name: str) -> Copied:
-    """Return what there is to say about a copy. Raises `StorageError` where it is damaged."""
+def _described(path: Path, name: str, of: Path) -> Copied:
+    """Return what there is to say about a copy.
+
+    Raises `StorageError` where it is damaged, which names the file that it is a copy ``of``.
+    """
     with seam_errors(path):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         with closing(open_still(path)) as connection:
             found: Examined = examine(connection, packaged_migrations(name))
-        must_be_whole(found, path)
+        must_be_whole(found, of)
         return Copied(path.stat().st_size, digest, found.schema)
 
 

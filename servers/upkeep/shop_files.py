@@ -17,7 +17,12 @@ from servers.domain.ledger import Kind
 from servers.domain.order import State
 from servers.domain.sale import Seen
 from servers.order import store as order_store
-from servers.storage.database import StorageError, StorageInUse, StorageUnavailable
+from servers.storage.database import (
+    MigrationError,
+    StorageError,
+    StorageInUse,
+    StorageUnavailable,
+)
 from servers.storage.facts import fact
 from servers.storage.sqlite import packaged_migrations
 from servers.storage.sqlite_check import Examined, examine
@@ -44,6 +49,12 @@ RESTORE_OR_GIVE_UP: Final = (
     "is a deleted one, and all other books are gone."
 )
 """What to do where the catalog is lost, and what it costs to go on without it."""
+
+NEXT_STEP: Final = (
+    "Look with `bookstore db check`, and put a backup back with `bookstore db restore DIR`, which "
+    "keeps the broken file."
+)
+"""What to do about a damaged database."""
 
 _PAGE = 1000
 
@@ -72,6 +83,29 @@ def explained() -> Iterator[None]:
         raise Unavailable(str(error)) from error
     except StorageError as error:
         raise InvalidRequest(str(error)) from error
+
+
+@contextmanager
+def explained_of(folder: Path) -> Iterator[None]:
+    """Raise what goes wrong with a shop's own databases as errors of the shop.
+
+    What is damaged is told with the next step.
+    """
+    with explained():
+        try:
+            yield
+        except (MigrationError, StorageUnavailable, StorageInUse):
+            raise
+        except StorageError as error:
+            raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, error: Exception) -> InvalidRequest:
+    """Return what is said of a shop whose databases are not what the servers wrote."""
+    why = str(error).rstrip(".")
+    return InvalidRequest(
+        f"The databases in {folder} are not as the shop wrote them: {why}. {NEXT_STEP}"
+    )
 
 
 def check(folder: Path) -> dict[str, Examined]:

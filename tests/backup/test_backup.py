@@ -14,6 +14,7 @@ import pytest
 from servers.storage.sqlite_file import FileLock
 from servers.upkeep.backoffice import open_stopped
 from tests.audit.keepers import buy, key_id, tamper
+from tests.support.shop import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -388,3 +389,28 @@ def test_a_check_of_what_is_no_database(bookstore: Bookstore, story: Path) -> No
     ran = bookstore("db", "check", "--json")
     assert ran.code == 8
     assert [each["ok"] for each in json.loads(ran.out)] == [False, False]
+    assert ran.err == ""
+    told = bookstore("db", "check").err
+    assert "bookstore db restore DIR --only orders" in told
+    assert "`bookstore reconcile` makes the orders again" in told
+    assert "bookstore db restore DIR --only catalog" in told
+
+
+def test_a_check_of_a_later_schema(bookstore: Bookstore, story: Path) -> None:
+    """A file that does not fit the program may be whole: it is not advised to replace it."""
+    with apsw.Connection(str(story / "orders.db")) as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (99, 'later', 'x', 0)")
+    ran = bookstore("db", "check")
+    assert ran.code == 8
+    assert "Upgrade the program" in ran.err
+    assert "Next:" not in ran.err
+    assert [line.split("\t")[2] for line in ran.out.splitlines()] == ["schema", "2", "3"]
+
+
+def test_a_damaged_database_keeps_a_server_from_starting(story: Path) -> None:
+    """A server by itself says at once what to do about it; exit 8."""
+    (story / "catalog.db").write_bytes(b"not a database, by any means" * 200)
+    ran = run_command("--data", str(story), "serve", "catalog", "--port", "0")
+    assert ran.returncode == 8
+    assert f"{story / 'catalog.db'} cannot be opened: file is not a database. Look" in ran.stderr
+    assert "bookstore db restore DIR" in ran.stderr

@@ -107,13 +107,36 @@ def test_an_audit_changes_nothing(bookstore: Bookstore, story: Path) -> None:
     assert (story / "catalog.db").read_bytes() == before
 
 
-def test_a_damaged_catalog_is_named(bookstore: Bookstore, story: Path) -> None:
+@pytest.mark.parametrize("name", ["catalog", "orders"])
+@pytest.mark.parametrize(
+    "command",
+    [("audit",), ("reconcile",), ("reconcile", "--dry-run"), ("db", "backup", "copy")],
+    ids=" ".join,
+)
+def test_a_damaged_database_is_named(
+    bookstore: Bookstore,
+    story: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    name: str,
+) -> None:
     """A file that is no database: exit 8, where it is and how to go on."""
-    (story / "catalog.db").write_text("no database")
-    ran = bookstore("audit")
+    monkeypatch.chdir(story)
+    (story / f"{name}.db").write_text("no database")
+    ran = bookstore(*command)
     assert ran.code == 8
     assert f"The databases in {story} are not as the shop wrote them" in ran.err
     assert "bookstore db check" in ran.err
+    assert "`bookstore db restore DIR`, which keeps the broken file" in ran.err
+    assert not (story / "copy").exists()
+
+
+def test_an_emptied_catalog_is_not_backed_up(bookstore: Bookstore, story: Path) -> None:
+    """Nor is one without tables; what to do about it is told."""
+    (story / "catalog.db").write_bytes(b"")
+    ran = bookstore("db", "backup", story / "copy")
+    assert ran.code == 8
+    assert "bookstore db restore DIR" in ran.err
 
 
 def test_violations_are_named_one_a_line(bookstore: Bookstore, story: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers.storage.database import StorageError, StorageInUse
+from servers.storage.database import StorageInUse, StorageUnavailable
 from servers.storage.sqlite import SqliteDatabase
 from tests.storage.shelf import ids, must_not_happen, open_shelf, put
 
@@ -83,7 +83,7 @@ async def test_a_lock_that_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     lock = tmp_path / "shop" / "shelf.db.lock"
     os.mkfifo(lock)
-    with pytest.raises(StorageError, match=f"The lock {lock} is not a file"):
+    with pytest.raises(StorageUnavailable, match=f"The lock {lock} is not a file"):
         await open_shelf(tmp_path)
 
 

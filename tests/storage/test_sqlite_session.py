@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.storage.database import StorageError, StorageUnavailable, UniqueViolation
+from servers.storage.database import (
+    StorageDamaged,
+    StorageError,
+    StorageUnavailable,
+    UniqueViolation,
+)
 from servers.storage.sqlite_session import question_marks, storage_error
 from tests.storage.shelf import ids, put
 
@@ -199,3 +204,10 @@ def test_no_foreign_error(kind: type[apsw.Error]) -> None:
 def test_not_now(kind: type[apsw.Error]) -> None:
     """What may pass by itself is told from a bug."""
     assert isinstance(storage_error(kind("disk")), StorageUnavailable)
+
+
+@pytest.mark.parametrize("kind", [apsw.CorruptError, apsw.NotADBError, apsw.FormatError])
+def test_a_damaged_file(kind: type[apsw.Error]) -> None:
+    """A file that is not what it was is told from a statement that is wrong."""
+    assert isinstance(storage_error(kind("disk")), StorageDamaged)
+    assert not isinstance(storage_error(apsw.SQLError("syntax")), StorageDamaged)
