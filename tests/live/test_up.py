@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.support.markdown import code_words, document, section
 from tests.support.shop import open_shop, run_command, wait_until
 
 if TYPE_CHECKING:
@@ -66,6 +68,22 @@ def test_the_folder_keeps_the_shop(tmp_path: Path) -> None:
         assert shop.command("info", "40").returncode == 5
         assert shop.token() == token
         assert shop.command("audit").returncode == 0
+
+
+def test_all_of_the_folder_is_explained(tmp_path: Path) -> None:
+    """What a shop, its tokens and a restore leave in the folder is what the README lists."""
+    items = re.findall(
+        r"^- .*(?:\n  .*)*", section(document("README.md"), "Running it"), re.MULTILINE
+    )
+    listed = {word for item in items for word in code_words(item) if "." in word or "…" in word}
+    with open_shop(tmp_path / "shop") as shop:
+        assert shop.command("token", "new", "admin").returncode == 0
+        assert shop.command("db", "backup", str(tmp_path / "backup")).returncode == 0
+        found = {path.name for path in shop.data.iterdir()}
+        assert shop.stop() == 0
+    run_command("--data", str(shop.data), "db", "restore", str(tmp_path / "backup"), check=True)
+    found |= {path.name for path in shop.data.iterdir()}
+    assert {re.sub("^replaced-.*", "replaced-…", name) for name in found} == listed
 
 
 def test_a_lost_catalog_is_not_filled_with_samples(tmp_path: Path) -> None:
