@@ -40,6 +40,42 @@ _ONE_CHECK_S = 0.4
 """How long a check may take: `/readyz` answers even where what it looks at does not."""
 
 
+_BELIEVED_S = 0.5
+"""How long a costly check that found all well is not made again."""
+
+
+class Shared:
+    """A check that costs something, made once for all who ask meanwhile.
+
+    However many ask, it is made twice a second at most while all is well. What is wrong is told
+    to those who waited for it, and looked at anew for the next.
+    """
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._loop = asyncio.get_running_loop()
+        self._well_until_s = 0.0
+        self._under_way: asyncio.Task[str | None] | None = None
+
+    async def __call__(self) -> str | None:
+        """Return None, or what is wrong."""
+        if self._loop.time() < self._well_until_s:
+            return None
+        if self._under_way is None:
+            self._under_way = self._loop.create_task(self._make())
+        # Shielded: who waits no longer does not end it for the others.
+        return await asyncio.shield(self._under_way)
+
+    async def _make(self) -> str | None:
+        try:
+            wrong = await self._check()
+        finally:
+            self._under_way = None
+        if wrong is None:
+            self._well_until_s = self._loop.time() + _BELIEVED_S
+        return wrong
+
+
 class Live(msgspec.Struct):
     """``GET /livez``."""
 
