@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
 
 SYNCHRONOUS_FULL = 2
 
+ASKING_S = 0.01
+ASKED_TIMES = 50
+"""How long, and how often at most, a lock is waited for that somebody only asks about."""
+
 
 class FileLock:
     """The right of one owner to a database; the kernel drops it when a process dies.
@@ -54,7 +59,7 @@ class FileLock:
             os.close(self._descriptor)
             raise StorageUnavailable(f"The lock {path} is not a file. Remove it and start again.")
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self._descriptor)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
@@ -68,6 +73,23 @@ class FileLock:
     def release(self) -> None:
         """Let another owner in."""
         os.close(self._descriptor)
+
+
+def _take(lock: int) -> None:
+    """Take a lock, after those who only ask who has it. Raises BlockingIOError if an owner does.
+
+    They hold it together with others, and for an instant.
+    """
+    for _ in range(ASKED_TIMES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            time.sleep(ASKING_S)
+        else:
+            return
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bookstore_cli.locks import owner_of
 from servers.storage.database import StorageInUse, StorageUnavailable
 from servers.storage.sqlite import SqliteDatabase
+from servers.storage.sqlite_file import FileLock
 from tests.storage.shelf import ids, must_not_happen, open_shelf, put
 
 if TYPE_CHECKING:
@@ -65,6 +70,47 @@ async def test_one_owner_by_any_name(database: Database, tmp_path: Path) -> None
         await SqliteDatabase.open(
             link, migrations=tmp_path / "migrations", on_commit_unknown=must_not_happen
         )
+
+
+def test_a_question_keeps_no_owner_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks whether somebody has the lock has it for an instant; the owner waits for that."""
+    asking = os.open(tmp_path / "shelf.db.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _seconds: os.close(asking))
+    FileLock(tmp_path / "shelf.db").release()
+
+
+def test_many_questions_keep_no_owner_out(tmp_path: Path) -> None:
+    """However many ask again and again."""
+    FileLock(tmp_path / "shelf.db").release()
+    enough = threading.Event()
+    answers: list[int | None] = []
+
+    def ask() -> None:
+        while not enough.is_set():
+            answers.append(owner_of(tmp_path / "shelf.db.lock"))
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        try:
+            for _ in range(200):
+                FileLock(tmp_path / "shelf.db").release()
+        finally:
+            enough.set()
+        for each in asking:
+            each.result()
+    assert set(answers) >= {None}
+
+
+def test_an_owner_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second is refused at once, not after the time for those who only ask."""
+    lock = FileLock(tmp_path / "shelf.db")
+    monkeypatch.delattr("time.sleep")
+    try:
+        with pytest.raises(StorageInUse):
+            FileLock(tmp_path / "shelf.db")
+    finally:
+        lock.release()
 
 
 async def test_one_owner_among_processes(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
