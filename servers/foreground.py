@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from servers.web.hop import Hop
 
 _GC_THRESHOLD = 50_000
+_FINISH_SHARE = 0.8
+_GIVE_UP_SHARE = 0.7
+"""Of the time to stop: for what is under way, and for what in it waits for another server."""
+
 _READY_WITHIN_S = 5.0
 """How long a server waits for another before it says that it is up all the same."""
 
@@ -76,7 +80,7 @@ async def serve_until_stopped(
             serving(
                 server.app,
                 sock,
-                shutdown_s=settings.shutdown_s * 0.8,
+                shutdown_s=settings.shutdown_s * _FINISH_SHARE,
                 max_connections=connections_within_files(settings.max_connections),
                 tls=secure,
             )
@@ -90,6 +94,9 @@ async def serve_until_stopped(
         await stop.wait()
         announcing.cancel()
         server.health.stopping = True
+        for hop in server.hops:
+            # Who waits for one that hangs is told what can be told, while there is time for it.
+            asyncio.get_running_loop().call_later(settings.shutdown_s * _GIVE_UP_SHARE, hop.close)
     return 0
 
 

@@ -211,7 +211,7 @@ class Batcher(Generic[Item]):
 
     def _over(self, entry: _Entry[Item], now_s: float) -> bool:
         """Say whether an item ends here: its time, or that for waiting to be sent, is over."""
-        if entry.deadline_s <= now_s or entry.future.done():
+        if entry.deadline_s <= now_s or entry.future.done() or self._hop.closed:
             return True
         return entry.old_s <= now_s and not entry.sent
 

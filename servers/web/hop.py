@@ -54,7 +54,8 @@ class Hop:
         self.down: str | None = None
         """Why the other server is known not to answer: nothing is sent to it then."""
         self._free: list[Connection] = []
-        self._closed = False
+        self._busy: set[Connection] = set()
+        self.closed = False
 
     def use_token(self, token: str) -> None:
         """Send this token from the next call on."""
@@ -86,27 +87,30 @@ class Hop:
             f"{method} {path} HTTP/1.1\r\n{self._head}{more}Content-Length: {len(body)}\r\n\r\n"
         ).encode("utf-8", "surrogateescape")
         left_s = due_s - asyncio.get_running_loop().time()
+        self._busy.add(connection)
         try:
             answer = await connection.ask(head + body, max(left_s, 0.001))
         except TimeoutError as error:
             raise NoAnswerError(f"the {self.name} server did not answer in time") from error
         except OSError as error:
             raise NoAnswerError(f"the connection to the {self.name} server broke") from error
-        if connection.free and not self._closed and len(self._free) < _MAX_FREE_CONNECTIONS:
+        finally:
+            self._busy.discard(connection)
+        if connection.free and not self.closed and len(self._free) < _MAX_FREE_CONNECTIONS:
             self._free.append(connection)
         else:
             connection.close()
         return answer
 
     def close(self) -> None:
-        """Close the connections; a later call is refused as not sent."""
-        self._closed = True
-        for connection in self._free:
+        """Close the connections: a call under way gets no answer, a later one is not sent."""
+        self.closed = True
+        for connection in (*self._free, *self._busy):
             connection.close()
         self._free.clear()
 
     async def _connection(self, due_s: float) -> Connection:
-        if self._closed:  # Whoever asks so late will be answered after a restart.
+        if self.closed:  # Whoever asks so late will be answered after a restart.
             raise NotSentError(f"the hop to the {self.name} server is closed")
         while self._free:
             connection = self._free.pop()

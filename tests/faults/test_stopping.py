@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -13,7 +15,8 @@ import pytest
 
 from tests.faults.load import assert_audit_is_clean, assert_no_traceback
 from tests.support.customers import Customer, Wanted, customers, until
-from tests.support.shop import PATIENCE_S, open_shop
+from tests.support.serving import served_shop
+from tests.support.shop import PATIENCE_S, open_shop, wait_until
 from tests.support.tally import note
 
 if TYPE_CHECKING:
@@ -115,6 +118,51 @@ async def test_one_server_is_restarted_for_maintenance(shop: Shop, server: str) 
     assert all(story.bought for story in ended)
     assert {said.status for story in ended for said in story.seen} <= {200, 201, 202, 503}
     assert_no_traceback(shop.log)
+
+
+@pytest.mark.parametrize("hangs", ["order", "catalog"])
+def test_a_stop_while_another_server_hangs(tmp_path: Path, hangs: str) -> None:
+    """Who waits for it is told what is known while there is time for it, and not just cut off."""
+    with served_shop(tmp_path / "shop") as served:
+        served.start_all(sample="false", shutdown_s="3")
+        shop = served.shop
+        book_id = shop.add_book(5)
+        book = {"title": "A", "authors": ["B"], "price": "1.00", "stock": 1}
+        asks = {
+            "buy": ("POST", f"/purchase/{book_id}", None),
+            "look": ("GET", f"/info/{book_id}", None),
+            "orders": ("GET", "/orders", None),
+            "add": ("POST", "/books", book),
+        }
+        with served.servers[hangs].frozen(), ThreadPoolExecutor(len(asks)) as pool:
+            waiting = {
+                name: pool.submit(shop.request, method, path, body, admin=True)
+                for name, (method, path, body) in asks.items()
+            }
+            wait_until(lambda: _in_flight(shop) >= (2 if hangs == "order" else 3), what="all wait")
+            begin_s = time.monotonic()
+            assert served.servers["frontend"].stop() == 0
+            took_s = time.monotonic() - begin_s
+            said = {name: future.result() for name, future in waiting.items()}
+    assert took_s < 3
+    if hangs == "order":
+        assert (said["buy"].status, said["buy"].code) == (504, "outcome_unknown")
+        assert re.fullmatch("[0-9a-f]{32}", said["buy"].json["order_id"])
+        assert (said["orders"].status, said["orders"].code) == (503, "unavailable")
+    else:
+        assert (said["buy"].status, said["buy"].json["state"]) == (202, "pending")
+        assert (said["look"].status, said["look"].code) == (503, "unavailable")
+        assert (said["add"].status, said["add"].code) == (504, "outcome_unknown")
+
+
+def _in_flight(shop: Shop) -> int:
+    """Return how many requests the frontend is answering."""
+    (line,) = [
+        line
+        for line in shop.request("GET", "/metrics").body.decode().splitlines()
+        if line.startswith("bookstore_requests_in_flight ")
+    ]
+    return int(float(line.split()[1])) - 1
 
 
 def _runs(pid: int) -> bool:

@@ -43,6 +43,7 @@ class FakeHop(Hop):
     script: list[object] = field(default_factory=list)
     calls: list[list[Item]] = field(default_factory=list)
     held: bool = False
+    closed: bool = False
     go: asyncio.Event = field(default_factory=asyncio.Event)
     say: Callable[[Item], Answer] = lambda item: answer(item.name)
 
@@ -314,3 +315,14 @@ async def test_who_no_longer_waits_is_not_sent(hop: FakeHop) -> None:
     gone.cancel()
     assert await ask(asked, "a") == ["a"]
     assert hop.names() == [["a"]]
+
+
+@pytest.mark.parametrize(("changes", "code"), [(False, "unavailable"), (True, "outcome_unknown")])
+async def test_a_hop_that_closes(hop: FakeHop, code: str, *, changes: bool) -> None:
+    """Who waits for an answer that will not come is told what is known, long before its time."""
+    hop.held = True
+    waiting = batcher(hop, changes=changes).submit(Item("a"), in_s(60))
+    await wait_until(lambda: hop.calls, "it is sent")
+    hop.closed = True
+    async with asyncio.timeout(5):
+        assert told(await waiting) == code

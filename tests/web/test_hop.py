@@ -122,6 +122,25 @@ async def test_nobody_there_is_certain(unused_tcp_port_factory: Callable[[], int
             await hop.call("POST", "/x", timeout_s=5)
 
 
+async def test_who_waits_on_a_hop_that_closes() -> None:
+    """A call under way ends at once without an answer: it may have had an effect."""
+    asked = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await _reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, asyncio.timeout(5), open_hop("catalog", url, "t") as hop:
+        waiting = asyncio.ensure_future(hop.call("POST", "/x", timeout_s=60))
+        await asked.wait()
+        hop.close()
+        with pytest.raises(NoAnswerError, match="broke"):
+            await waiting
+
+
 async def test_a_closed_hop_sends_nothing() -> None:
     """Who asks after the hop was closed is told that nothing was sent."""
     async with peer_that_says(GOOD) as (peer, url):
