@@ -129,7 +129,7 @@ def status(session: Session) -> int:
         advice = "`bookstore doctor` says more."
         if not any(row["live"] for row in rows):
             advice = "Start the shop with `bookstore up`, or see what `bookstore doctor` says."
-        session.say(f"Not ready: {', '.join(idle)}. {advice}")
+        session.announce(f"Not ready: {', '.join(idle)}. {advice}")
     return UNREACHABLE if idle else 0
 
 

@@ -46,7 +46,7 @@ def doctor(session: Session, file: Path | None) -> int:
         shown = [each for each in findings if each.source != "default"]
     session.output.rows(COLUMNS, [each.row() for each in shown])
     counts = Counter(each.state for each in findings)
-    session.say(f"{counts[OK]} ok, {counts[WARN]} to look at, {counts[FAIL]} wrong.")
+    session.announce(f"{counts[OK]} ok, {counts[WARN]} to look at, {counts[FAIL]} wrong.")
     return WRONG if counts[FAIL] else 0
 
 

@@ -154,7 +154,9 @@ def test_violations_are_named_one_a_line(bookstore: Bookstore, story: Path) -> N
         "I10 book 3: the ledger has deleted it, but it is for sale",
     ]
     assert ran.err == "audit failed: 2 violations\n"
-    found = json.loads(bookstore("audit", "--json").out)
+    listed = bookstore("audit", "--json")
+    found = json.loads(listed.out)
+    assert (listed.code, listed.err) == (8, "")
     assert [each["invariant"] for each in found["violations"]] == ["I2", "I10"]
     assert f"I2 {found['violations'][0]['detail']}" == ran.out.splitlines()[0]
 
