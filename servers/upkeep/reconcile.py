@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from servers.domain.errors import InvalidRequest
 from servers.domain.ledger import CORRECTION, DECISIONS, REENTERED, Kind
-from servers.domain.order import State, mirrored
+from servers.domain.order import UNFINISHED, State, mirrored
 from servers.upkeep.audit import read_books, read_ledger, read_orders
 from servers.upkeep.shop_files import RESTORE_OR_GIVE_UP
 
@@ -126,6 +126,7 @@ def empty_beside(orders: int) -> str:
 async def plan_of(shop: OpenShop) -> Plan:
     """Compare all orders with the ledger, which is read after them."""
     last = await shop.catalog.last_number()
+    running = shop.up_since_ms is not None
     orders = {order.id: order async for order in read_orders(shop.orders)}
     now = dict(orders)
     decided: set[str] = set()
@@ -135,11 +136,13 @@ async def plan_of(shop: OpenShop) -> Plan:
         if entry.order_id is None:
             continue
         (decided if entry.kind in DECISIONS else returned).add(entry.order_id)
-        after = mirrored(now.get(entry.order_id), entry)
-        if after is not None and after != now.get(entry.order_id):
+        before = now.get(entry.order_id)
+        after = mirrored(before, entry)
+        if after is not None and after != before:
             now[entry.order_id] = after
             # In a running shop orders are placed and decided meanwhile: no repair of ours.
-            if entry.number <= last:
+            under_way = running and before is not None and before.state in UNFINISHED
+            if entry.number <= last and not under_way:
                 changed.add(entry.order_id)
     final = [order for order in orders.values() if order.final]
     undecided = [order for order in final if order.id not in decided]

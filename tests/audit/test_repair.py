@@ -110,6 +110,20 @@ async def test_old_orders_catch_up_with_the_ledger(story: Path) -> None:
         assert (await shop.orders.order(key_id("a"))).state is State.CANCELLED
 
 
+async def test_orders_under_way_are_no_repair(story: Path) -> None:
+    """In a running shop its servers finish what is pending or cancelling; else it counts."""
+    tamper(
+        story,
+        "orders",
+        "UPDATE orders SET state = 'pending', ledger_number = NULL WHERE id = :b",
+        "UPDATE orders SET state = 'cancelling', return_number = NULL WHERE id = :c",
+    )
+    async with open_stopped(story, to_change=False) as shop:
+        assert (await rehearse(shop)).repairs == Repairs(rows=2)
+        running = replace(shop, up_since_ms=shop.clock.now_ms())
+        assert (await rehearse(running, look_again_after_s=0)).repairs == Repairs()
+
+
 async def test_rows_that_are_mended_keep_their_place(story: Path) -> None:
     """A row that is written over stands where it stood in the list of orders."""
     async with open_stopped(story, to_change=True) as shop:
