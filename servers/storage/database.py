@@ -139,6 +139,12 @@ class Database(Protocol):
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit and return what it returned, after its changes are durable.
 
+        Units that write are as if one came after the other: what a unit has read holds until
+        its end. One that lost against another is run again, and nobody hears of it, also where
+        it lost by a row that became the second of its kind. Numbers that the database gives
+        rise in the order in which reads see them: below one that was seen none appears. Some
+        may be left out.
+
         What the unit raises is raised here, and nothing of it is kept. Raises
         `StorageUnavailable` if nothing was kept for another reason and `CommitUnknown`
         if that cannot be said. A caller who is cancelled does not stop a unit that waits.
