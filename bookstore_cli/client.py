@@ -170,20 +170,21 @@ class Client:
         ``doubtful``: an earlier request may have had this one's effect already.
         """
         headers = self._headers(request)
-        begun_s = time.monotonic()
+        vain_from_s = time.monotonic() + NOBODY_THERE_S
         for delay_s in _delays():
             outcome = self._attempt(request, headers)
             if not isinstance(outcome, Failure):
                 return outcome
             doubtful = doubtful or outcome.doubtful
             wait_s = max(delay_s, outcome.after_s)
-            away_s = time.monotonic() - begun_s
-            vain = outcome.nobody and not doubtful and away_s + wait_s > NOBODY_THERE_S
+            vain = outcome.nobody and not doubtful and time.monotonic() + wait_s > vain_from_s
             if vain or not outcome.again or wait_s >= self.deadline.remaining_s:
                 raise self._last_word(request, outcome, doubtful)
             if not outcome.nobody or doubtful:
                 self._say_that_it_goes_on(outcome.error)
             time.sleep(wait_s)
+            if self.deadline.remaining_s <= 0:  # What it met says more than that the time was over.
+                raise self._last_word(request, outcome, doubtful)
         raise AssertionError  # The delays never end.
 
     def _attempt(self, request: Request, headers: Mapping[str, str]) -> Answer | Failure:
@@ -239,9 +240,8 @@ class Client:
 
     def _wait_while_pending(self, answer: Answer, request: Request) -> None:
         order_id = str(answer.value.get("id"))
-        retry_after_s = answer.retry_after_s
         for delay_s in _delays():
-            self._pause(request, max(delay_s, min(retry_after_s, LONGEST_DELAY_S)))
+            self._pause(request, max(delay_s, min(answer.retry_after_s, LONGEST_DELAY_S)))
             try:
                 order = self.get(f"/orders/{quote(order_id, safe='')}").value
             except Missing:

@@ -167,3 +167,14 @@ def test_nobody_there_is_said_soon(bookstore: Bookstore) -> None:
     assert ran.code == 9
     assert "connection refused" in ran.err
     assert time.monotonic() - begun_s < 10
+
+
+def test_a_wait_that_takes_too_long_hides_no_reason(
+    bookstore: Bookstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that stalls between two tries it is told what the first of them met."""
+    sleep = time.sleep
+    monkeypatch.setattr("time.sleep", lambda _seconds: sleep(0.5))
+    ran = bookstore("info", 2, "--url", closed_port(), "--timeout", "0.4")
+    assert ran.code == 9
+    assert "connection refused" in ran.err
