@@ -46,7 +46,7 @@ from servers.upkeep.shop_files import seen_by_orders
 from servers.web.app import App
 from servers.web.auth import Doors, Role
 from servers.web.forwarding import Forwarder
-from servers.web.health import Health, Peer, Shared
+from servers.web.health import Health, Peer, SharedCheck
 from servers.web.hop import open_hop
 from servers.web.log import AccessLog, configure
 from servers.web.metrics import Metrics
@@ -109,7 +109,7 @@ async def open_catalog(outside: Outside) -> AsyncIterator[Server]:
         mapping = BookMapping(outside.settings.currency)
         handlers = CatalogHandlers(service, mapping)
         checks: dict[str, Check] = {
-            "database": Shared(database.wrong),
+            "database": SharedCheck(database.wrong),
             "ledger": service.ledger_wrong,
         }
         yield _server(outside, handlers.routes(), checks, present=mapping.present)
@@ -155,7 +155,7 @@ async def open_order(outside: Outside) -> AsyncIterator[Server]:
         await stack.enter_async_context(meanwhile(peer.watch))
         await stack.enter_async_context(meanwhile(Resolver(service).run))
         handlers = OrderHandlers(service, OrderMapping(settings.currency))
-        checks: dict[str, Check] = {"database": Shared(database.wrong), "catalog": peer.check}
+        checks: dict[str, Check] = {"database": SharedCheck(database.wrong), "catalog": peer.check}
         server = _server(
             outside, handlers.routes(), checks, until_ready=peer.until_ready, hops=[hop]
         )

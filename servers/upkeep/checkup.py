@@ -98,7 +98,7 @@ def unfinished_orders(folder: Path) -> int:
     async def count(tx: Transaction) -> int:
         return len(await order_store.unfinished(tx, MAX_ORDERS))
 
-    return peek(folder / "orders.db", count)
+    return peek(database_of(folder, ORDERS), count)
 
 
 def last_entry_at_ms(folder: Path) -> int | None:
@@ -112,4 +112,4 @@ def last_entry_at_ms(folder: Path) -> int | None:
         entries = await catalog_store.ledger(tx, number - 1, 1) if number else []
         return entries[0].at_ms if entries else None
 
-    return peek(folder / "catalog.db", look)
+    return peek(database_of(folder, CATALOG), look)

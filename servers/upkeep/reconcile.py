@@ -54,11 +54,12 @@ class Repairs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: orders that the ledger has to get back, oldest first, and what it is.
+    """What is to be done to make ledger and orders agree.
 
-    ``last`` is the ledger's last number before; ``rows`` are all orders as they agree with the
-    ledger as it is, ``changed`` how many of them have to change for that. ``catalog_lost`` says why
-    the ledger is not one that these orders were decided in.
+    ``lost`` are the orders that the ledger has to get back, oldest first, ``sales`` those of them
+    that were sold. ``last`` is the ledger's last number before; ``rows`` are all orders as they
+    agree with the ledger as it is, ``changed`` how many of them have to change for that.
+    ``catalog_lost`` says why the ledger is not one that these orders were decided in.
     """
 
     last: int

@@ -44,7 +44,7 @@ _BELIEVED_S = 0.5
 """How long a costly check that found all well is not made again."""
 
 
-class Shared:
+class SharedCheck:
     """A check that costs something, made once for all who ask meanwhile.
 
     However many ask, it is made twice a second at most while all is well. What is wrong is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -155,6 +156,14 @@ class Line:
             except ConnectionError:
                 return b""
 
+    async def sends_on(self) -> None:
+        """Send more after an answer that was the last: it is read and dropped, then the end."""
+        for _ in range(20):
+            self.send(b"x" * 100_000)
+            await asyncio.sleep(0.001)
+        await self.writer.drain()
+        assert await self.reader.read() == b""
+
 
 @contextlib.asynccontextmanager
 async def line_to(web: Web) -> AsyncIterator[Line]:
@@ -165,6 +174,16 @@ async def line_to(web: Web) -> AsyncIterator[Line]:
         yield line
     finally:
         line.writer.close()
+
+
+async def statuses(web: Web, *parts: bytes, pause_s: float = 0.02) -> list[int]:
+    """Send these one after the other; return the statuses that come until the connection ends."""
+    async with line_to(web) as line:
+        for part in parts:
+            line.send(part)
+            await asyncio.sleep(pause_s)
+        whole = await line.closed()
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", whole)]
 
 
 @pytest.fixture

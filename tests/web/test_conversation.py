@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.customers import until
-from tests.web.conftest import line_to
+from tests.web.conftest import line_to, statuses
 
 if TYPE_CHECKING:
     from tests.support.services import Web
@@ -19,16 +18,6 @@ GET = b"GET /show HTTP/1.1\r\nHost: shop\r\n"
 POST = b"POST /body HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-
-
-async def said_to(web: Web, *parts: bytes) -> list[int]:
-    """Send these, with a pause between them, and return the statuses until the connection ends."""
-    async with line_to(web) as line:
-        for part in parts:
-            line.send(part)
-            await asyncio.sleep(0.02)
-        whole = await line.closed()
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", whole)]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +60,7 @@ async def test_a_body_that_goes_wrong_later(web: Web, log: Log) -> None:
     """What is no chunk, long after the head, is one refusal at once; what follows is nothing."""
     head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
     async with asyncio.timeout(4):
-        assert await said_to(web, head, b"2\r\n{", b"zz\r\n", b"zz\r\n") == [400]
+        assert await statuses(web, head, b"2\r\n{", b"zz\r\n", b"zz\r\n") == [400]
     await until(lambda: bool(log.lines()))
     assert [each["status"] for each in log.lines()] == [400]
 
@@ -80,14 +69,14 @@ async def test_many_behind_a_body_that_came_late(web: Web, echo: Echo) -> None:
     """Of requests sent ahead behind such a body each has its answer."""
     head = POST + b"Content-Length: 2\r\n\r\n"
     behind = (GET + b"\r\n") * 40 + LAST
-    assert await said_to(web, head, b"{}", behind) == [200] * 42
+    assert await statuses(web, head, b"{}", behind) == [200] * 42
     assert echo.handled == 42
 
 
 async def test_a_length_of_many_digits(web: Web) -> None:
     """Zeros before a length change nothing."""
     head = POST + b"Connection: close\r\nContent-Length: " + b"0" * 5000 + b"2\r\n\r\n{}"
-    assert await said_to(web, head) == [200]
+    assert await statuses(web, head) == [200]
 
 
 async def test_whoever_only_looks_in_is_let_go(web: Web) -> None:
@@ -101,7 +90,7 @@ async def test_an_old_client_may_stay(web: Web) -> None:
     """HTTP/1.0 keeps a connection where it asks for that, and only there; the version is ours."""
     old = b"GET /show HTTP/1.0\r\nHost: shop\r\n"
     kept = old + b"Connection: keep-alive\r\n\r\n"
-    assert await said_to(web, kept, kept, old + b"\r\n") == [200] * 3
+    assert await statuses(web, kept, kept, old + b"\r\n") == [200] * 3
 
 
 @pytest.mark.parametrize("part", [b"", b'{"co'], ids=["before it", "within it"])

@@ -88,15 +88,6 @@ async def test_a_refused_client_that_wants_no_more(app: App, head: bytes) -> Non
     assert (b"X-Request-Id: mine" in first) == (b"mine" in head)
 
 
-async def still_sends(line: Line) -> None:
-    """Send more, after an answer that was the last; it is read and dropped, and then the end."""
-    for _ in range(20):
-        line.send(b"x" * 100_000)
-        await asyncio.sleep(0.001)
-    await line.writer.drain()
-    assert await line.reader.read() == b""
-
-
 async def test_a_refused_client_that_still_sends(app: App) -> None:
     """What it sends behind its last request breaks the connection no sooner than it is told."""
     async with served(app) as (web, server), busy(web, 2), line_to(web) as line:
@@ -106,7 +97,7 @@ async def test_a_refused_client_that_still_sends(app: App) -> None:
         assert (said.status, said.headers["Connection"]) == (503, "close")
         assert len(server.connections) == 2
         assert app.waiting == 0
-        await still_sends(line)
+        await line.sends_on()
 
 
 @pytest.mark.parametrize(("most", "status"), [(2, 503), (100, 200)])

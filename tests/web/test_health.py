@@ -10,7 +10,7 @@ import pytest
 
 from servers.storage.sqlite import SqliteDatabase
 from servers.web import health
-from servers.web.health import Health, Shared
+from servers.web.health import Health, SharedCheck
 from tests.support.services import make_app, open_servers, wait_until
 from tests.web.conftest import served
 
@@ -50,7 +50,7 @@ def disk() -> Disk:
 async def web(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Web]:
     """A server that is ready if its disk is well."""
     monkeypatch.setattr(health, "_ONE_CHECK_S", SHORT_S)
-    async with served(make_app(Health({"disk": Shared(disk)}, None).routes())) as (web, _):
+    async with served(make_app(Health({"disk": SharedCheck(disk)}, None).routes())) as (web, _):
         yield web
 
 
