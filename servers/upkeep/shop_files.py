@@ -174,7 +174,7 @@ def orders_lack_entries(orders: Session, catalog: Session) -> bool:
         if not there.issuperset(ids):
             return True
     return any(
-        orders.run(partial(order_store.confirmed, order_ids=ids))
+        orders.run(partial(order_store.in_state, order_ids=ids, state=State.CONFIRMED))
         for ids in _order_ids(catalog, returned=True)
     )
 

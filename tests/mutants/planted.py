@@ -185,7 +185,9 @@ MUTANTS: Final = (
         "a decision overwrites an order whatever its state",
         *("storm", "I3 I5"),
         Edit(
-            ROWS, "WHERE id = $1 AND state = 'pending' RETURNING id", "WHERE id = $1 RETURNING id"
+            ROWS,
+            "stock_seen = $11 WHERE id = $1 AND state = 'pending'",
+            "stock_seen = $11 WHERE id = $1",
         ),
     ),
     _mutant(
