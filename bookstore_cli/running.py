@@ -50,7 +50,7 @@ _INSECURE = click.option(
     "--insecure",
     is_flag=True,
     default=None,
-    help="Listen on an open address without TLS all the same.",
+    help="Work without TLS, though others could listen in.",
 )
 
 

@@ -38,8 +38,9 @@ def folder_and_files(patient: Patient) -> Iterator[Finding]:
     if not stat.S_ISDIR(found.st_mode):
         yield Finding(FAIL, "folder", f"{folder} is not a folder", "Name another with --data.")
         return
-    if shop_folder.is_anyones(folder):
-        yield Finding(FAIL, "folder", f"every user may write into {folder}", advice)
+    others = shop_folder.writers(folder)
+    if others is not None:
+        yield Finding(FAIL, "folder", f"{others} may write into {folder}", advice)
     elif mode & OTHERS:
         yield Finding(WARN, "folder", f"{folder} is open to others (mode {mode:04o})", advice)
     else:

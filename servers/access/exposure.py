@@ -1,8 +1,8 @@
 """Who can reach a server, and what it needs before strangers may.
 
 Lives here: the rule that a server on an open address has TLS, a declared reverse proxy, or an
-operator who said that it needs neither. That it has tokens goes without saying: they are made
-when they are missing.
+operator who said that it needs neither; and that the servers' token goes to other machines by
+TLS alone. That a server has tokens goes without saying: they are made when they are missing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from servers.settings import SettingsError
 
@@ -31,6 +32,21 @@ def must_be_guarded(settings: Settings) -> None:
     )
 
 
+def must_be_private(url: str, settings: Settings) -> None:
+    """Raise `SettingsError` if others could listen in on what this server sends to ``url``."""
+    asked = urlsplit(url)
+    if asked.scheme == "https" or settings.insecure:
+        return
+    found = _addresses(asked.hostname or "")
+    if found and all(map(_is_loopback, found)):
+        return
+    raise SettingsError(
+        f"The server at {url} is on another machine, and orders and the servers' token would"
+        " travel there in the clear. Give it a certificate and name it by https://, or say"
+        " --insecure if the network is yours alone."
+    )
+
+
 def behind_proxy(settings: Settings) -> bool:
     """Tell whether a reverse proxy is declared, which then is what has the certificate."""
     return bool(settings.trusted_proxy)
@@ -42,11 +58,16 @@ def is_open(host: str) -> bool:
     A name that means several addresses is open if one of them is. One that means none is
     not: nothing can listen there, and whoever tries says why.
     """
+    return not all(map(_is_loopback, _addresses(host)))
+
+
+def _addresses(host: str) -> list[str]:
+    """Return what a name or an address means here; nothing where it means nothing."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        return False
-    return not all(_is_loopback(str(address[0])) for *_, address in found)
+        return []
+    return [str(address[0]) for *_, address in found]
 
 
 def _is_loopback(address: str) -> bool:

@@ -1,6 +1,6 @@
 """The shop's folder on disk: who else may look into it.
 
-Lives here: which files are the shop's, that a folder in which anyone may write is refused, and
+Lives here: which files are the shop's, that a folder in which others may write is refused, and
 that files which others can open are closed. Token files are refused where they are read, in
 ``servers.access.token_files``: what others may have copied must be exchanged, not just closed.
 """
@@ -25,13 +25,14 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 def guard(folder: Path) -> list[str]:
     """Close the shop's files to others; return a sentence for each that was open.
 
-    Raises `SettingsError` for a folder in which every user of the machine may write: there
-    anyone could put a database or a token of his own in place of the shop's.
+    Raises `SettingsError` for a folder in which others may write: there they could put a
+    database or a token of their own in place of the shop's.
     """
-    if is_anyones(folder):
+    others = writers(folder)
+    if others is not None:
         raise SettingsError(
-            f"Every user of this machine may write into {folder}. Choose a folder of the shop's"
-            f" own with --data, or close this one with: chmod 700 {folder}"
+            f"{others[0].upper()}{others[1:]} may write into {folder}. Choose a folder of the"
+            f" shop's own with --data, or close this one with: chmod 700 {folder}"
         )
     told = []
     for path in open_files(folder):
@@ -47,15 +48,18 @@ def guard(folder: Path) -> list[str]:
     return told
 
 
-def is_anyones(folder: Path) -> bool:
-    """Tell whether every user may write into a folder that has something in it.
+def writers(folder: Path) -> str | None:
+    """Return who else may write into a folder that has something in it; None: nobody.
 
     An empty one is closed when the shop moves in.
     """
     try:
-        return bool(folder.stat().st_mode & stat.S_IWOTH) and any(folder.iterdir())
+        mode = folder.stat().st_mode
+        if not mode & (stat.S_IWGRP | stat.S_IWOTH) or not any(folder.iterdir()):
+            return None
     except OSError:
-        return False
+        return None
+    return "every user of this machine" if mode & stat.S_IWOTH else "every user of its group"
 
 
 def open_files(folder: Path) -> Iterator[Path]:

@@ -84,6 +84,39 @@ def test_no_server_starts_open(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://127.0.0.1:8001", True),
+        ("http://localhost:8001", True),
+        ("http://[::1]:8001", True),
+        ("https://10.0.0.5:8001", True),
+        ("http://10.0.0.5:8001", False),
+        ("http://[fe80::1]:8001", False),
+        ("http://no.such.host.invalid:8001", False),
+    ],
+)
+def test_what_is_sent_elsewhere_goes_by_https(url: str, private: bool) -> None:
+    """The token of the servers leaves the machine encrypted, or by its operator's word."""
+    exposure.must_be_private(url, settings.load({"insecure": True}, {}))
+    if private:
+        exposure.must_be_private(url, settings.load({}, {}))
+    else:
+        with pytest.raises(SettingsError, match=r"https://.*--insecure") as refused:
+            exposure.must_be_private(url, settings.load({}, {}))
+        assert url in str(refused.value)
+
+
+@pytest.mark.parametrize("words", [("order",), ("frontend",)], ids=" ".join)
+def test_no_server_tells_its_token_in_the_clear(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """`serve` exits 8 with a sentence before it listens, or asks anybody."""
+    asked = ("--catalog-url", "http://10.255.255.1:8001", "--port", "0")
+    done = run_command("--data", str(tmp_path / "shop"), "serve", *words, *asked)
+    assert done.returncode == 8, done.stderr
+    assert "http://10.255.255.1:8001 is on another machine" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("one", ["tls_cert", "tls_key"])
 def test_half_of_tls_is_none(one: str) -> None:
     """Certificate and key come together."""

@@ -34,12 +34,14 @@ def test_files_that_are_open_are_closed(tmp_path: Path) -> None:
     assert shop_folder.guard(tmp_path) == []
 
 
-def test_a_folder_for_everyone_is_refused(tmp_path: Path) -> None:
-    """Where every user may write nothing of the shop is safe, sticky bit or not."""
+def test_a_folder_for_others_is_refused(tmp_path: Path) -> None:
+    """Where others may write nothing of the shop is safe, sticky bit or not."""
     (tmp_path / "something").touch()
-    for mode in (0o777, 0o1777, 0o702):
+    for mode in (0o777, 0o1777, 0o702, 0o770, 0o775, 0o720):
         tmp_path.chmod(mode)
-        with pytest.raises(SettingsError, match=f"chmod 700 {tmp_path}"):
+        who = "this machine" if mode & stat.S_IWOTH else "its group"
+        told = f"Every user of {who} may write into {tmp_path}.*chmod 700 {tmp_path}"
+        with pytest.raises(SettingsError, match=told):
             shop_folder.guard(tmp_path)
     tmp_path.chmod(0o755)
     assert shop_folder.guard(tmp_path) == []
