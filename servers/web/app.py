@@ -220,8 +220,9 @@ class App:
         arrived_s = self._loop.time() - age_s
         if given is None:
             return arrived_s + self._budget_s
-        if not _DEADLINE.match(given) or int(given) > MAX_DEADLINE_MS:
-            detail = f"X-Deadline-Ms must be a whole number from 0 to {MAX_DEADLINE_MS}."
+        alone = len(raw.headers.getall("X-Deadline-Ms")) == 1
+        if not alone or not _DEADLINE.match(given) or int(given) > MAX_DEADLINE_MS:
+            detail = f"X-Deadline-Ms must be one whole number from 0 to {MAX_DEADLINE_MS}."
             raise InvalidRequest(detail, header="X-Deadline-Ms")
         return arrived_s + min(self._budget_s, int(given) / 1000)
 

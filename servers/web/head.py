@@ -58,9 +58,8 @@ def checked_path(raw: Request) -> str:
     size = sum([len(name) + len(value) + _BETWEEN for name, value in message.raw_headers])
     if size > MAX_HEAD_BYTES:
         raise HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
-    if message.version == HttpVersion10 and "Transfer-Encoding" in raw.headers:
-        # Where such a body ends is not agreed upon (RFC 9112 §6.1).
-        raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.", header="Transfer-Encoding")
+    if "Transfer-Encoding" in raw.headers:
+        _check_codings(raw)
     if not raw.has_body and raw.content_length:
         # The parser takes 2^64 - 1 for no length, and what follows for that body all the same.
         raise BodyTooLarge("No body may be as long as Content-Length says.")
@@ -76,6 +75,16 @@ def checked_path(raw: Request) -> str:
     if port and named.lower().removesuffix(port) == host.lower().removesuffix(port):
         return slash + local
     raise InvalidRequest("The request must name a path on this server.")
+
+
+def _check_codings(raw: Request) -> None:
+    """Refuse what two readers might end at different places (RFC 9112 §6.1)."""
+    if raw.message.version == HttpVersion10:
+        raise InvalidRequest("HTTP/1.0 has no Transfer-Encoding.", header="Transfer-Encoding")
+    if not all(map(str.strip, raw.headers.getall("Transfer-Encoding"))):
+        # To the parser an empty one is none.
+        detail = "The header Transfer-Encoding must name a coding."
+        raise InvalidRequest(detail, header="Transfer-Encoding")
 
 
 @lru_cache(maxsize=64)

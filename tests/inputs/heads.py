@@ -174,6 +174,7 @@ def http() -> Iterator[Case]:
         "a tunnel": b"CONNECT elsewhere.example:443 HTTP/1.1\r\n" + host + b"\r\n",
         "a deadline in words": line + host + b"X-Deadline-Ms: soon\r\n\r\n",
         "a deadline in the past": line + host + b"X-Deadline-Ms: -1\r\n\r\n",
+        "two deadlines": line + host + b"X-Deadline-Ms: 100\r\nX-Deadline-Ms: 100\r\n\r\n",
         "a deadline in a year": line + host + b"X-Deadline-Ms: 99999999\r\n\r\n",
     }.items():
         yield Case(name, raw, 400, "invalid_request")

@@ -94,6 +94,9 @@ def lengths() -> Iterator[Framing]:
         ("chunks that are not last", b"Transfer-Encoding: chunked, gzip\r\n"),
         ("chunks twice", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
         ("another coding", b"Transfer-Encoding: identity\r\n"),
+        ("no coding", b"Transfer-Encoding:\r\n"),
+        ("no coding beside a length", b"Content-Length: 2\r\nTransfer-Encoding: \r\n"),
+        ("chunks and no coding", b"Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n"),
         ("nearly chunks", b"Transfer-Encoding: xchunked\r\n"),
         ("a blank before the colon", b"Transfer-Encoding : chunked\r\n"),
     ):

@@ -59,7 +59,7 @@ def refusals(route: Route) -> tuple[ShopError, ...]:
 
 def _of_any_route(route: Route) -> Iterator[ShopError]:
     """Yield the problems of requests before they are looked at closely."""
-    detail = "X-Deadline-Ms must be a whole number from 0 to 60000."
+    detail = "X-Deadline-Ms must be one whole number from 0 to 60000."
     yield InvalidRequest(detail, header="X-Deadline-Ms")
     yield UriTooLong(f"The request line may have {MAX_HEAD_LINE_BYTES} bytes at most.")
     yield HeadTooLarge(f"The headers may have {MAX_HEAD_BYTES} bytes at most.")
