@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from servers.domain.ledger import CHANGES, DECISIONS, REENTERED, Kind
 from servers.domain.money import format_price
 from servers.domain.sale import Purchase
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from servers.domain.ledger import Entry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Violation:
     """An invariant that does not hold, for example I2 of ``book 4``."""
 

@@ -6,7 +6,7 @@ made against the present version is the caller's first question, `Book.expect`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from servers.domain.errors import (
     BookDeleted,
@@ -16,9 +16,10 @@ from servers.domain.errors import (
     StockLimit,
 )
 from servers.domain.limits import MAX_STOCK
+from servers.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Book:
     """A book as it stands at one version; a deleted one is a tombstone.
 
@@ -96,7 +97,7 @@ class Book:
         return replace(self, version=self.version + 1, **fields)  # type: ignore[arg-type]  # replace() is typed by name, the names come from above
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
     """A book that is to be added; its texts are checked already."""
 
@@ -122,7 +123,7 @@ class Draft:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Edit:
     """The fields to replace: any of title, authors, isbn, topics, price_minor."""
 
@@ -135,7 +136,7 @@ class Edit:
             raise InvalidRequest(detail)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Restock:
     """A change of the stock with a reason: a signed ``change`` or a new ``count``."""
 

@@ -9,13 +9,13 @@ must show in them, and what happened later may.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.domain.accounts import OrderAccount, Violation, price, total_minor
 from servers.domain.ledger import Kind
 from servers.domain.money import format_price
 from servers.domain.order import UNFINISHED, State
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ BOUGHT = frozenset({State.CONFIRMED, State.CANCELLING, State.CANCELLED})
 """The states of an order that was sold."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Totals:
     """Copies: ``received + returned = sold + left``."""
 
@@ -41,7 +41,7 @@ class Totals:
     left: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Findings:
     """What an audit found: the sums, how many orders are in which state, what is wrong."""
 
@@ -55,7 +55,7 @@ class Findings:
         return sum(self.states[state] for state in UNFINISHED)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Up:
     """A shop that runs: the time now, and since when all of it has been up."""
 

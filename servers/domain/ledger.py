@@ -6,9 +6,11 @@ the order server mirrors the row that decided an order and answers from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from servers.domain.book import Book
@@ -41,7 +43,7 @@ CORRECTION = "correction: copies sold before the catalog was restored"
 """The reason of copies received by a repair, so that a sale can be entered again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One row of the ledger.
 

@@ -6,7 +6,7 @@ from that entry, so that it is the same on any server and after a repair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from servers.domain.errors import (
 from servers.domain.ledger import Kind
 from servers.domain.money import format_price
 from servers.domain.sale import Purchase
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from servers.domain.ledger import Entry
@@ -52,7 +53,7 @@ EXPIRED = PurchaseExpired.code
 """The reason of an order whose purchase was given up and voided."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """One step in an order's history."""
 
@@ -61,10 +62,11 @@ class Moment:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Order:
     """An order; the fields after ``created_at_ms`` are known once it is decided."""
 
+    _: KW_ONLY
     purchase: Purchase
     state: State
     created_at_ms: int

@@ -7,10 +7,10 @@ both. Errors are those of ``servers.domain.errors``, either way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from servers.domain.limits import DEFAULT_PAGE_ITEMS
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Clock(Protocol):
         """Return milliseconds since 1970-01-01 UTC."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TopicCount:
     """A topic and how many living books have it."""
 
@@ -38,7 +38,7 @@ class TopicCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TopicPage:
     """Which page of a topic's living books: those with ids above ``after_id``."""
 
@@ -47,7 +47,7 @@ class TopicPage:
     after_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """A book as a change left it; ``replayed`` if the change had been made before."""
 
@@ -55,7 +55,7 @@ class Change:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AdminKey:
     """An idempotency key of a staff's change, with what the change asked for."""
 
@@ -151,7 +151,7 @@ class Catalog(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Placement:
     """What became of a purchase: its order, pending or final.
 
@@ -162,7 +162,7 @@ class Placement:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderPage:
     """Which orders: newest first, those placed before the one with ``before_id``."""
 
@@ -172,7 +172,7 @@ class OrderPage:
     limit: int = DEFAULT_PAGE_ITEMS
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Restored:
     """A stretch of the ledger that was looked at: its last number, 0 at the end."""
 

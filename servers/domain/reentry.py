@@ -8,19 +8,20 @@ and without its entry that order could still be sold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servers.domain.book import Book
 from servers.domain.errors import InvalidRequest
 from servers.domain.ledger import CORRECTION, REENTERED, Entry, Kind, asked, entry_of_change
 from servers.domain.order import EXPIRED, State
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from servers.domain.order import Order
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reentry:
     """Entries that are not yet numbered, the one that decides last, and the book as they leave it.
 

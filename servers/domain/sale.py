@@ -7,10 +7,12 @@ becomes one versioned UPDATE, is the catalog service's part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
+
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from servers.domain.book import Book
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Purchase:
     """What a customer asks for, under the id that it keeps through every server.
 
@@ -60,7 +62,7 @@ def order_id_without_key(at_ms: int, random_id: str) -> str:
     return f"{at_ms % 2**48:012x}{random_id[12:]}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookSales:
     """All purchases of one book in a batch, made against one ``version`` of it."""
 
@@ -80,7 +82,7 @@ class Seen(NamedTuple):
     orders: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SaleBatch:
     """One call to the catalog: one entry a book. ``ledger_seen`` is what its caller knows of."""
 
@@ -88,7 +90,7 @@ class SaleBatch:
     books: tuple[BookSales, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sold:
     """The copies are the customer's; each sale has a version of its own."""
 
@@ -97,7 +99,7 @@ class Sold:
     stock_after: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """Final: ``reason`` is an error's code, the rest is the book as it was found."""
 
@@ -108,14 +110,14 @@ class Refused:
     stock_seen: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stale:
     """Not decided and not recorded: the batch named another version than the book has."""
 
     current: Book
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyTaken:
     """The ledger knows this order id with another fingerprint; nothing was done."""
 

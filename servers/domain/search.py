@@ -5,13 +5,13 @@ How texts become words, and how books with given words are come by, is not known
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from servers.domain.errors import InvalidRequest
 from servers.domain.limits import DEFAULT_PAGE_ITEMS
 from servers.domain.text import topic_key
+from servers.domain.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Sort(StrEnum):
     PRICE = "price"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookSearch:
     """Which page of which living books.
 
@@ -83,7 +83,7 @@ class Found(NamedTuple):
         return cls(book.id, book.title, book.authors, book.price_minor, book.stock)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookPage:
     """Books found, and where the next page begins; None at the end.
 
