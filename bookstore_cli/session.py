@@ -106,7 +106,8 @@ class Session:
         """What the running shop wrote about itself; empty where none is running."""
         path = self.folder / SHOP_FILE
         try:
-            found = json.loads(path.read_bytes())
+            # A FIFO would be waited for.
+            found = None if path.is_fifo() else json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
         except OSError as error:

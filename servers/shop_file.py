@@ -130,8 +130,10 @@ def read_shop_file(folder: Path) -> dict[str, Any] | None:
 
     It outlives a supervisor that was killed: `is_alive` tells whether it still holds.
     """
+    path = folder / SHOP_FILE
     try:
-        note = json.loads((folder / SHOP_FILE).read_text(encoding="utf-8"))
+        # A FIFO would be waited for.
+        note = None if path.is_fifo() else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None

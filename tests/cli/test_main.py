@@ -118,6 +118,17 @@ def test_a_broken_note_is_named(bookstore: Bookstore, folder: Path, note: str, c
     assert str(folder / "shop.json") in ran.err
 
 
+@pytest.mark.parametrize("words", [("status",), ("info", "1")], ids=" ".join)
+def test_a_fifo_in_place_of_the_note(
+    bookstore: Bookstore, folder: Path, words: tuple[str, ...]
+) -> None:
+    """Nobody waits for what might come out of it."""
+    os.mkfifo(folder / "shop.json")
+    ran = bookstore(*words)
+    assert ran.code == 8
+    assert f"{folder / 'shop.json'} is not what the shop writes" in ran.err
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "words"),
     [
