@@ -10,12 +10,12 @@ import msgspec
 from servers.catalog import mapping
 from servers.catalog.finding import following_of, query_of
 from servers.catalog.lost import lost_order
+from servers.catalog.rows import new_book, row_item
 from servers.catalog.wire import (
     BookBody,
     EntryBody,
     FoundBook,
     InfoItem,
-    NewBook,
     PartOfBook,
     ReenterBody,
     SaleAnswer,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from servers.domain.book import Draft, Edit, Restock
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
-    from servers.domain.protocols import AdminKey, TopicPage
+    from servers.domain.protocols import Addition, AdminKey, TopicPage
     from servers.domain.sale import Purchase, SaleBatch, Seen
     from servers.domain.search import BookSearch, Found
     from servers.web.hop import Hop
@@ -123,15 +123,13 @@ class CatalogClient:
 
     async def add(self, draft: Draft, key: AdminKey | None = None) -> Change:
         """Add a book; see the protocol."""
-        body = NewBook(
-            title=draft.title,
-            authors=list(draft.authors),
-            price=format_price(draft.price_minor),
-            stock=draft.stock,
-            topics=list(draft.topics),
-            isbn=draft.isbn,
-        )
-        return await self._change("/books", body, _key_header(key))
+        return await self._change("/books", new_book(draft), _key_header(key))
+
+    async def add_all(self, additions: Sequence[Addition]) -> list[Change | ShopError]:
+        """Add books, each decided by itself; see the protocol."""
+        items = [row_item(addition) for addition in additions]
+        answers, _ = await self._asking.ask("POST", "/books/batch-add", list[Answer], body=items)
+        return [_added(said) for said in answers]
 
     async def edit(self, book_id: int, edit: Edit, version: int) -> Book:
         """Change fields of a book; see the protocol."""
@@ -213,6 +211,13 @@ def _book(book_id: int, said: Answer) -> Book | None:
     if error.code == "book_deleted":
         return _tombstone(book_id)
     raise error
+
+
+def _added(said: Answer) -> Change | ShopError:
+    if said.status >= _REFUSED:
+        return error_of(msgspec.json.decode(said.body, type=dict[str, object]))
+    body = msgspec.json.decode(said.body, type=BookBody)
+    return Change(mapping.book_of(body), replayed="Idempotency-Replayed" in said.headers)
 
 
 def _tombstone(book_id: int) -> Book:

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from servers.catalog import examples
+from servers.catalog.rows import RowItem, row_item
 from servers.catalog.wire import (
     BookBody,
     EntryBody,
@@ -183,6 +184,15 @@ def _keyed_changes() -> dict[str, Description]:
         command="bookstore books add 'Meditations' --author 'Marcus Aurelius' --price 9.00 "
         "--stock 44 --topic philosophy",
     )
+    rows = Description(
+        name="addBooks",
+        tag=BOOKS,
+        answers=(Good(200, _ITEMS, list[ItemAnswer], examples.rows_answered()),),
+        problems=always,
+        sends=list[RowItem],
+        example=[row_item(examples.addition())],
+        more="Each answer is that of `POST /books`. A row with a key goes in once.",
+    )
     stock = Description(
         name="changeStock",
         tag=BOOKS,
@@ -195,7 +205,11 @@ def _keyed_changes() -> dict[str, Description]:
         command=f"bookstore books restock {examples.BOOK_ID} +5 --reason delivery",
         more="A `count` needs the version that it was counted at; a `change` may take any.",
     )
-    return {"POST /books": add, "POST /books/{book_id}/stock": stock}
+    return {
+        "POST /books": add,
+        "POST /books/batch-add": rows,
+        "POST /books/{book_id}/stock": stock,
+    }
 
 
 def _changes() -> dict[str, Description]:

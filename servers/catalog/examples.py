@@ -22,6 +22,7 @@ from servers.catalog.wire import (
     StockBody,
     WholeBook,
 )
+from servers.domain.book import Draft
 from servers.domain.errors import (
     BookDeleted,
     BookNotFound,
@@ -34,10 +35,13 @@ from servers.domain.errors import (
     StaleVersion,
     StockLimit,
     Unavailable,
+    problem_of,
 )
 from servers.domain.ledger import Entry, Kind
 from servers.domain.limits import MAX_STOCK
+from servers.domain.protocols import Addition, AdminKey
 from servers.domain.sale import Purchase
+from servers.web.openapi.described import ItemAnswer
 
 BOOK_ID = 36
 TITLE = "Meditations"
@@ -68,6 +72,18 @@ def found() -> FoundBook:
 def new_book() -> NewBook:
     """Return a book to be added."""
     return NewBook(TITLE, [AUTHOR], "9.00", 44, [TOPIC], ISBN)
+
+
+def addition() -> Addition:
+    """Return the same, under a key."""
+    draft = Draft(TITLE, (AUTHOR,), ISBN, (TOPIC,), 900, 44)
+    return Addition(draft, AdminKey("b3a1c2d3e4f50617", ""))
+
+
+def rows_answered() -> list[ItemAnswer]:
+    """Return what is answered to rows that were added, and refused."""
+    headers = {"ETag": '"7"', "Location": f"/books/{BOOK_ID}"}
+    return [ItemAnswer(201, book(), headers), ItemAnswer(409, problem_of(isbn_exists()))]
 
 
 def whole_book() -> WholeBook:

@@ -1,4 +1,4 @@
-"""Adding many books at once: what an import does, and what makes a big catalogue.
+"""Making a big catalogue: many books at once, whose drafts are known to be right.
 
 Each chunk is one transaction with everything that adding a book one by one would write: its
 topics, its words, its entry in the ledger.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from servers.catalog import mapping
 from servers.catalog.finding import FindQuery, page_answer, search_of
 from servers.catalog.lost import order_of
+from servers.catalog.rows import ADD, RowItem, addition_of, admin_key
 from servers.catalog.wire import (
     BookLedgerQuery,
     InfoItem,
@@ -26,10 +24,17 @@ from servers.catalog.wire import (
     StockBody,
     WholeBook,
 )
-from servers.domain.errors import BookDeleted, BookNotFound, InvalidRequest, KeyReused, StaleVersion
+from servers.domain.errors import (
+    BookDeleted,
+    BookNotFound,
+    InvalidRequest,
+    KeyReused,
+    ShopError,
+    StaleVersion,
+)
 from servers.domain.ledger import Entry
 from servers.domain.limits import MAX_BATCH_ITEMS, MAX_ID
-from servers.domain.protocols import AdminKey, TopicPage
+from servers.domain.protocols import Addition, TopicPage
 from servers.web.answers import REPLAYED, answer, empty_answer, problem
 from servers.web.auth import INSIDE
 from servers.web.codec import make_cursor, read_number_cursor
@@ -56,6 +61,7 @@ class CatalogHandlers:
         self._mapping = mapping
         self._info_items = ItemsDecoder(InfoItem)
         self._search_items = ItemsDecoder(SearchItem)
+        self._rows = ItemsDecoder(RowItem)
         self._sales = BatchDecoder(SalesBody)
         self._lost = BatchDecoder(ReenterBody)
 
@@ -66,6 +72,7 @@ class CatalogHandlers:
         routes = (
             _batch("/books/batch", self.info_batch, "Several books by id"),
             _batch("/search/batch", self.search_batch, "Several pages of topics"),
+            _batch("/books/batch-add", self.add_batch, "Add several books"),
             _batch("/sales", self.sell, "Sell a batch: the only way to take stock for orders"),
             Route("GET", "/books", self.shelf, "Books by id", query=ShelfQuery),
             Route("GET", "/books/search", self.find, "Books by words or in order", query=FindQuery),
@@ -180,10 +187,21 @@ class CatalogHandlers:
 
     async def add(self, call: Call) -> Answer:
         """Add a book: 201, or 200 where the same key added it before."""
-        change = await self._catalog.add(mapping.draft_of(call.body), _admin_key(call, "add"))
-        made = self._changed(change, status=201)
-        made.headers["Location"] = f"/books/{change.book.id}"
-        return made
+        key = admin_key(call.idempotency_key(), ADD, call.body)
+        return self._added(await self._catalog.add(mapping.draft_of(call.body), key))
+
+    async def add_batch(self, call: Call) -> Answer:
+        """Add several books, each with its own status."""
+        items = [addition_of(item) for item in self._rows.decode(call.body)]
+        good = [item for item in items if isinstance(item, Addition)]
+        changes = iter(await self._catalog.add_all(good))
+        outcomes = [next(changes) if isinstance(item, Addition) else item for item in items]
+        return answer(
+            [
+                problem(each) if isinstance(each, ShopError) else self._added(each)
+                for each in outcomes
+            ]
+        )
 
     async def edit(self, call: Call) -> Answer:
         """Edit all or parts of a book, made against the version in ``If-Match``."""
@@ -196,7 +214,8 @@ class CatalogHandlers:
         """Change the stock; a count needs the version that it was counted against."""
         restock = mapping.restock_of(call.body)
         version = call.if_match(any_allowed=restock.count is None)
-        key = _admin_key(call, f"stock of {call.path['book_id']}")
+        what = f"stock of {call.path['book_id']}"
+        key = admin_key(call.idempotency_key(), what, call.body)
         return self._changed(
             await self._catalog.restock(call.path["book_id"], restock, version, key)
         )
@@ -256,6 +275,11 @@ class CatalogHandlers:
             changed.headers.update(REPLAYED)
         return changed
 
+    def _added(self, change: Change) -> Answer:
+        added = self._changed(change, status=201)
+        added.headers["Location"] = f"/books/{change.book.id}"
+        return added
+
     def _sold(self, outcome: Entry | Stale | KeyReused) -> SaleAnswer:
         if isinstance(outcome, Entry):
             return SaleAnswer(200, outcome.kind.value, entry=outcome)
@@ -272,11 +296,3 @@ def _batch(path: str, handler: Handler, summary: str) -> Route:
 def _page(limit: int, books: list[Found]) -> Answer:
     headers = {"Next": str(books[limit - 1].id)} if len(books) > limit else {}
     return answer([mapping.found(book) for book in books[:limit]], headers=headers)
-
-
-def _admin_key(call: Call, what: str) -> AdminKey | None:
-    key = call.idempotency_key()
-    if key is None:
-        return None
-    text = f"{what}\n".encode() + msgspec.json.encode(call.body)
-    return AdminKey(key, sha256(text).hexdigest())

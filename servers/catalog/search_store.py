@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _WORDS = "book_words"
 
 
+async def topics(tx: Transaction) -> list[tuple[str, int]]:
+    """Return the topics of living books with their counts, by name."""
+    rows = await tx.fetch_all("SELECT name, books FROM topics WHERE books > 0 ORDER BY topic_key")
+    return [(name, books) for name, books in rows]
+
+
 async def with_words(tx: Transaction, words: Sequence[str], after_id: int, limit: int) -> list[int]:
     """Return ids above ``after_id`` of living books that have all of the words, by id."""
     return await tx.words.matching(_WORDS, words, after_id, limit)

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from servers.catalog import recording, reentry, searching, selling, shelving, store
-from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, OrderNotFound
+from servers.catalog import (
+    adding,
+    recording,
+    reentry,
+    search_store,
+    searching,
+    selling,
+    shelving,
+    store,
+)
+from servers.domain.errors import BookNotFound, KeyReused, OrderNotFound, ShopError
 from servers.domain.ledger import Kind
-from servers.domain.protocols import Change, TopicCount
+from servers.domain.protocols import Addition, Change, TopicCount
 from servers.storage.database import UniqueViolation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from servers.domain.book import Book, Draft, Edit, Restock
-    from servers.domain.errors import LedgerBehind
+    from servers.domain.errors import IsbnExists, LedgerBehind
     from servers.domain.ledger import Entry
     from servers.domain.order import Order
     from servers.domain.protocols import AdminKey, Clock, TopicPage
@@ -76,7 +85,7 @@ class CatalogService:
 
     async def topics(self) -> list[TopicCount]:
         """Return the topics of living books; see the protocol."""
-        rows = await self._database.read(store.topics, heavy=True)
+        rows = await self._database.read(search_store.topics, heavy=True)
         return [TopicCount(name, books) for name, books in rows]
 
     async def sale(self, order_id: str) -> list[Entry]:
@@ -118,20 +127,20 @@ class CatalogService:
 
     async def add(self, draft: Draft, key: AdminKey | None = None) -> Change:
         """Add a book; see the protocol."""
+        (change,) = await self.add_all([Addition(draft, key)])
+        if isinstance(change, ShopError):
+            raise change
+        return change
+
+    async def add_all(self, additions: Sequence[Addition]) -> list[Change | ShopError]:
+        """Add books, each decided by itself; see the protocol."""
         at_ms = self._clock.now_ms()
 
-        async def unit(tx: Transaction) -> Change:
+        async def unit(tx: Transaction) -> list[Change | ShopError]:
             await self._current(tx)
-            made = await _made_before(tx, key)
-            if made is not None:
-                return made
-            (book_id,) = await store.insert_books(tx, [draft.as_book(0, at_ms)])
-            book = draft.as_book(book_id, at_ms)
-            await shelving.put(tx, book)
-            await recording.record(tx, Kind.ADDED, None, book, key=key)
-            return Change(book)
+            return await adding.add_all(tx, additions, at_ms)
 
-        return await self._write(unit, draft.isbn)
+        return await self._write(unit)
 
     async def edit(self, book_id: int, edit: Edit, version: int) -> Book:
         """Change fields of a book; see the protocol."""
@@ -236,11 +245,8 @@ class CatalogService:
 
     async def _isbn_exists(self, isbn: str) -> IsbnExists:
         """Return the refusal of an ISBN that a living book has; it names the book."""
-        book_id = await self._database.read(lambda tx: store.living_with_isbn(tx, isbn))
-        if book_id is None:
-            return IsbnExists(f"Another book had the ISBN {isbn} until now. Try again.", isbn=isbn)
-        detail = f"Book {book_id} has the ISBN {isbn}. Look at it, or leave the ISBN out."
-        return IsbnExists(detail, isbn=isbn, book_id=book_id)
+        living = await self._database.read(lambda tx: store.living_with_isbns(tx, [isbn]))
+        return adding.isbn_exists(isbn, living.get(isbn))
 
     def _note(self, ledger_seen: Seen, *, introduced: bool = False) -> None:
         # A sale may come late with an old word. After a repair, introductions say lower numbers.
@@ -273,7 +279,7 @@ class CatalogService:
 
 async def _made_before(tx: Transaction, key: AdminKey | None) -> Change | None:
     """Return what an earlier change with this key made, as the book stands now."""
-    entry = await store.by_key(tx, key.key) if key is not None else None
+    entry = (await store.by_keys(tx, [key.key])).get(key.key) if key is not None else None
     if key is None or entry is None:
         return None
     if entry.fingerprint != key.fingerprint:

@@ -7,6 +7,7 @@ One function, one purpose. Rules are not decided here; what the database itself 
 from __future__ import annotations
 
 import json
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -46,10 +47,12 @@ async def books(tx: Transaction, ids: Iterable[int]) -> dict[int, Book]:
     return {row[0]: book_of(row) for row in rows}
 
 
-async def living_with_isbn(tx: Transaction, isbn: str) -> int | None:
-    """Return the id of the living book that has an ISBN, or None."""
-    row = await tx.fetch_one("SELECT id FROM books WHERE isbn = $1 AND deleted = 0", isbn)
-    return row[0] if row is not None else None
+async def living_with_isbns(tx: Transaction, isbns: Iterable[str]) -> dict[str, int]:
+    """Return the ids of the living books that have these ISBNs, by ISBN."""
+    rows = await tx.fetch_many(
+        "SELECT isbn, id FROM books WHERE isbn = $1 AND deleted = 0", [(isbn,) for isbn in isbns]
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def shelf(tx: Transaction, after_id: int, limit: int, *, tombstones: bool) -> list[Book]:
@@ -77,12 +80,6 @@ async def search(tx: Transaction, page: TopicPage) -> list[Found]:
         Found(book_id, title, _names(authors), price_minor, stock)
         for book_id, title, authors, price_minor, stock in rows
     ]
-
-
-async def topics(tx: Transaction) -> list[tuple[str, int]]:
-    """Return the topics of living books with their counts, by name."""
-    rows = await tx.fetch_all("SELECT name, books FROM topics WHERE books > 0 ORDER BY topic_key")
-    return [(name, books) for name, books in rows]
 
 
 async def insert_books(tx: Transaction, drafts: Iterable[Book]) -> list[int]:
@@ -178,19 +175,19 @@ async def append(tx: Transaction, entry: Entry, key: str | None = None) -> Entry
     ``key`` is the idempotency key of a change by staff. Raises `UniqueViolation` for a
     second decision on an order, a second return and a second use of a key.
     """
-    (appended,) = await append_all(tx, [entry], key)
+    (appended,) = await append_all(tx, [entry], [key])
     return appended
 
 
 async def append_all(
-    tx: Transaction, entries: Sequence[Entry], key: str | None = None
+    tx: Transaction, entries: Sequence[Entry], keys: Sequence[str | None] = ()
 ) -> list[Entry]:
-    """Append entries to the ledger, in order; see `append`."""
+    """Append entries to the ledger, in order, each with its key if there are any; see `append`."""
     rows = [_ENTRY_FIELDS(entry) for entry in entries]
     await tx.fetch_many(
         f"INSERT INTO ledger ({_ENTRY_WITHOUT_NUMBER}, idempotency_key) VALUES ($1, $2, $3, $4, "
         "$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-        [(*row, key) for row in rows],
+        [(*row, key) for row, key in zip(rows, keys or repeat(None), strict=False)],
     )
     # One transaction writes at a time, so theirs are the last numbers, without a gap.
     first = await last_number(tx) - len(rows) + 1
@@ -231,10 +228,13 @@ async def order_ids(tx: Transaction, after: str, limit: int, *, returned: bool) 
     return [order_id for (order_id,) in rows]
 
 
-async def by_key(tx: Transaction, key: str) -> Entry | None:
-    """Return the entry that a staff's change with this idempotency key made, or None."""
-    row = await tx.fetch_one(f"SELECT {_ENTRY} FROM ledger WHERE idempotency_key = $1", key)
-    return _entry(row) if row is not None else None
+async def by_keys(tx: Transaction, keys: Iterable[str]) -> dict[str, Entry]:
+    """Return the entries that staff's changes with these idempotency keys made, by key."""
+    rows = await tx.fetch_many(
+        f"SELECT idempotency_key, {_ENTRY} FROM ledger WHERE idempotency_key = $1",
+        [(key,) for key in keys],
+    )
+    return {row[0]: _entry(row[1:]) for row in rows}
 
 
 async def last_number(tx: Transaction) -> int:

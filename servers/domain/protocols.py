@@ -63,6 +63,14 @@ class AdminKey:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A book to be added, with the idempotency key that it is added under once, if any."""
+
+    draft: Draft
+    key: AdminKey | None = None
+
+
 class Catalog(Protocol):
     """The owner of books, stock and the ledger."""
 
@@ -86,6 +94,12 @@ class Catalog(Protocol):
 
     async def add(self, draft: Draft, key: AdminKey | None = None) -> Change:
         """Add a book. Raises `IsbnExists`, `KeyReused`."""
+
+    async def add_all(self, additions: Sequence[Addition]) -> list[Change | ShopError]:
+        """Add books, each decided by itself, in order; a bad one spoils nothing.
+
+        An error is what `add` would raise, each ISBN also held against those before it.
+        """
 
     async def edit(self, book_id: int, edit: Edit, version: int) -> Book:
         """Change fields. Raises `BookNotFound`, `BookDeleted`, `StaleVersion`, `IsbnExists`."""

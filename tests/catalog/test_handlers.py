@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,10 +93,38 @@ async def test_pages_in_a_batch(web: Web, catalog: CatalogService) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b'"x"', b"\xff[]"])
-@pytest.mark.parametrize("path", ["/books/batch", "/search/batch", "/sales"])
+@pytest.mark.parametrize("path", ["/books/batch", "/books/batch-add", "/search/batch", "/sales"])
 async def test_a_bad_batch(web: Web, path: str, body: bytes) -> None:
     """What is no batch is refused as a whole."""
     assert (await ask(web, "POST", path, body)).code == "invalid_request"
+
+
+BOOK = {"title": "A", "authors": ["B"], "price": "1.00", "stock": 1}
+ROW = json.dumps(BOOK)
+KEY = "a-key-of-a-row-01"
+
+
+async def test_rows_in_a_batch(web: Web, catalog: CatalogService) -> None:
+    """Each row is read as strictly as a body of its own; with a key it is added once."""
+    rows: list[object] = [
+        *({"row": ROW}, {"row": ROW, "key": KEY}, {"row": ROW, "key": KEY}),
+        *({"row": ROW[:-1]}, {"row": "[]"}, {"row": ""}, {"row": ROW * 2}),
+        *({"row": '{"title": "A", "title": "B"}'}, {"row": '{"stock": NaN}'}),
+        *({"row": json.dumps({**BOOK, "price": "1"})}, {"row": json.dumps({**BOOK, "id": 1})}),
+        *({"row": json.dumps({**BOOK, "title": "\ud800"})}, {"row": "[" * 100_000}),
+        *({}, {"row": BOOK}, {"row": ROW, "key": "short"}, {"row": ROW, "line": 1}, 7),
+    ]
+    said = (await ask(web, "POST", "/books/batch-add", rows)).json
+    assert [each["status"] for each in said] == [201, 201, 200, *[400] * (len(rows) - 3)]
+    assert said[0]["headers"] == {"ETag": '"1"', "Location": f"/books/{said[0]['body']['id']}"}
+    assert said[2]["headers"]["Idempotency-Replayed"] == "true"
+    assert said[9]["body"]["field"] == "price"
+    assert await catalog.last_number() == 2
+    other = json.dumps({**BOOK, "stock": 2})
+    told = (await ask(web, "POST", "/books/batch-add", [{"row": other, "key": KEY}])).json
+    assert [(each["status"], each["body"]["code"]) for each in told] == [(422, "key_reused")]
+    many = [{"row": ROW}] * 513
+    assert (await ask(web, "POST", "/books/batch-add", many)).code == "invalid_request"
 
 
 async def test_sales(web: Web, catalog: CatalogService) -> None:

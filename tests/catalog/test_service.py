@@ -179,11 +179,13 @@ async def test_an_isbn_that_was_just_given_up(tmp_path: Path) -> None:
     """Where the book with the ISBN is deleted before it can be named, another try is advised."""
     async with open_database(tmp_path, "catalog") as database:
         await add_book(CatalogService(database, TestClock()), isbn=ISBN)
+        other_id = await add_book(CatalogService(database, TestClock()))
         service = CatalogService(DeletedMeanwhile(database), TestClock())
+        edit = Edit({"isbn": ISBN})
         with pytest.raises(IsbnExists, match="Try again") as refused:
-            await service.add(draft(isbn=ISBN))
+            await service.edit(other_id, edit, 1)
         assert refused.value.members == {"isbn": ISBN}
-        assert (await service.add(draft(isbn=ISBN))).book.isbn == ISBN
+        assert (await service.edit(other_id, edit, 1)).isbn == ISBN
 
 
 async def test_a_topic_twice(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ OF_A_SERVICE = {
     "wire": ["servers.domain", "msgspec"],
     "mapping": ["servers.domain", "msgspec"],
     "finding": WIRE,
+    "rows": WIRE,
 }
 """What the files of catalog and order may import by their names; others keep to the rules."""
 
