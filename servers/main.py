@@ -33,6 +33,7 @@ from servers.domain.sale import SaleBatch, order_id_without_key
 from servers.durable import ShopDatabase, let_go
 from servers.foreground import Server, loop_factory, serve_until_stopped
 from servers.frontend.handlers import FrontendHandlers
+from servers.frontend.importing import Importer
 from servers.meanwhile import meanwhile
 from servers.order.gateway import OrderGateway
 from servers.order.handlers import OrderHandlers
@@ -177,13 +178,15 @@ async def open_frontend(outside: Outside) -> AsyncIterator[Server]:
         for peer in peers:
             await stack.enter_async_context(meanwhile(peer.watch))
         order_peer = peers[1]
+        books = CatalogGateway(catalog, call_s=settings.catalog_call_s, random=outside.random)
         handlers = FrontendHandlers(
-            catalog=CatalogGateway(catalog, call_s=settings.catalog_call_s, random=outside.random),
+            catalog=books,
             orders=OrderGateway(orders, call_s=settings.catalog_call_s * 2, random=outside.random),
             to_catalog=Forwarder(catalog),
             to_orders=Forwarder(orders),
             orders_wrong=lambda: None if order_peer.reachable else order_peer.wrong,
             new_order_id=lambda: order_id_without_key(outside.clock.now_ms(), outside.new_id()),
+            importer=Importer(books, outside.new_id, settings.frontend_deadline_s),
         )
         checks = {peer.name: peer.check for peer in peers}
 

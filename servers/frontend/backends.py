@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from servers.domain.protocols import TopicPage
     from servers.domain.sale import Purchase
@@ -21,6 +21,20 @@ class CatalogBackend(Protocol):
 
     def search(self, page: TopicPage, request_id: str, deadline_s: float) -> Awaitable[Answer]:
         """Return a page of a topic; the header ``Next`` says what the next begins after."""
+
+
+class RowBackend(Protocol):
+    """Rows of an import, a few at a time."""
+
+    async def add_rows(
+        self, rows: Sequence[tuple[str, str]], request_id: str, deadline_s: float
+    ) -> list[Answer]:
+        """Add books and return what became of each, in order.
+
+        A row is the text of a JSON object and the idempotency key that it is added under, once,
+        sent how often ever. Raises `Unavailable` where nothing was done until ``deadline_s``,
+        `OutcomeUnknown` where that is not known, and what refuses them all.
+        """
 
 
 class OrderBackend(Protocol):

@@ -9,8 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from servers.domain.errors import OutcomeUnknown, Unavailable
-from servers.frontend.wire import PurchaseBody
+import msgspec
+
+from servers.domain.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    OutcomeUnknown,
+    RequestTimeout,
+    Unavailable,
+)
+from servers.frontend.wire import ImportBody, PurchaseBody, RowProblem, Rows
 from servers.web.openapi.described import IF_NONE_MATCH, KEY, Description, Good
 
 if TYPE_CHECKING:
@@ -56,6 +64,7 @@ def descriptions(
         cancel: _change(behind[cancel], CUSTOMERS),
         **{name: replace(behind[name], tag=STAFF) for name in _STAFF_READS},
         **{name: _change(behind[name], STAFF) for name in _STAFF_CHANGES},
+        "POST /books/import": _import(behind["POST /books"]),
     }
 
 
@@ -83,6 +92,44 @@ def _purchase(one: Description) -> Description:
         ),
         takes=(KEY,),
         example=PurchaseBody(max_price="10.00"),
+    )
+
+
+def _import(add: Description) -> Description:
+    row = msgspec.json.encode(add.example).decode()
+    told = RowProblem(7, "invalid_request", "`stock`: expected `int` >= 0.", "stock")
+    broken = (
+        "The body broke off or was not well formed. All up to line 64 is done. Repeated with the "
+        "same key, nothing is added twice."
+    )
+    members: dict[str, object] = {"line": 64, "idempotency_key": "3f2a9c0d5b7e4f61"}
+    behind = [each for each in add.problems if each.code == "ledger_behind"]
+    return Description(
+        name="importBooks",
+        tag=STAFF,
+        answers=(
+            Good(
+                200,
+                "What became of the rows",
+                ImportBody,
+                ImportBody(3, 1, 1, 1, [told]),
+            ),
+        ),
+        problems=(
+            InvalidRequest(broken, **members),
+            BodyTooLarge(broken, **members),
+            RequestTimeout(broken, **members),
+            Unavailable(broken, **members),
+            OutcomeUnknown(broken, **members),
+            *[type(each)(broken, **each.members, **members) for each in behind],
+        ),
+        takes=(KEY,),
+        sends=Rows,
+        example=row,
+        more="One JSON object a line, each as `POST /books` takes it, at most 64 KiB; 1 GiB "
+        "together. A row that is refused is told of with its line, the first 1,000 of them; the "
+        "others go in. There is no deadline, but for silence. With the same key the same file "
+        "adds nothing twice: what is in counts as replayed.",
     )
 
 

@@ -11,16 +11,17 @@ from servers.domain.protocols import TopicPage
 from servers.domain.sale import Purchase, order_id_of_key
 from servers.domain.text import topic_key
 from servers.frontend.wire import BooksQuery, LedgerQuery, OrdersQuery, PurchaseBody, SearchQuery
-from servers.web.answers import Answer, empty_answer
+from servers.web.answers import NDJSON, Answer, empty_answer
 from servers.web.auth import STAFF
 from servers.web.codec import make_cursor, read_number_cursor
-from servers.web.limits import MAX_BODY_BYTES
-from servers.web.routes import Route
+from servers.web.limits import MAX_BODY_BYTES, MAX_IMPORT_BYTES
+from servers.web.routes import Route, Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from servers.frontend.backends import CatalogBackend, OrderBackend, Passage
+    from servers.frontend.importing import Importer
     from servers.web.call import Call
     from servers.web.routes import Handler
 
@@ -34,7 +35,7 @@ class FrontendHandlers:
     refused at once, while nothing of it has left.
     """
 
-    def __init__(  # the two servers behind it, each in two ways
+    def __init__(  # noqa: PLR0913  # the two servers behind it, each in two ways, and ids
         self,
         *,
         catalog: CatalogBackend,
@@ -43,6 +44,7 @@ class FrontendHandlers:
         to_orders: Passage,
         orders_wrong: Callable[[], str | None],
         new_order_id: Callable[[], str],
+        importer: Importer,
     ) -> None:
         self._catalog = catalog
         self._orders = orders
@@ -50,6 +52,7 @@ class FrontendHandlers:
         self._to_orders = to_orders
         self._orders_wrong = orders_wrong
         self._new_order_id = new_order_id
+        self._importer = importer
 
     def routes(self) -> tuple[Route, ...]:
         """Return the route table."""
@@ -101,6 +104,14 @@ class FrontendHandlers:
                 query=OrdersQuery,
             ),
             _staff("POST", "/books", _passed(catalog, "POST", "/books"), "Add a book"),
+            Route(
+                "POST",
+                "/books/import",
+                self.import_books,
+                "Add many books",
+                roles=STAFF,
+                stream=Streamed(NDJSON, MAX_IMPORT_BYTES),
+            ),
             _staff(
                 "PUT", book, _passed(catalog, "POST", "/books/{book_id}/replace"), "Edit all of it"
             ),
@@ -149,6 +160,10 @@ class FrontendHandlers:
             target = f"/search/{quote(topic, safe='')}?limit={query.limit}&cursor={cursor}"
             found.headers["Link"] = f'<{target}>; rel="next"'
         return found
+
+    async def import_books(self, call: Call) -> Answer:
+        """Answer what became of the rows of a long body, read and added as it comes."""
+        return await self._importer.run(call)
 
     async def purchase(self, call: Call) -> Answer:
         """Place a purchase under the order id that its key stands for, or a new one."""

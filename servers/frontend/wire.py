@@ -69,3 +69,27 @@ class SearchQuery(Struct, forbid_unknown_fields=True):
 
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ITEMS)] = DEFAULT_PAGE_ITEMS
     cursor: str | None = None
+
+
+Rows = Annotated[str, Meta(description="Lines, each a JSON object as `POST /books` takes it.")]
+"""The body of an import, which is read as it comes."""
+
+
+class RowProblem(Struct, omit_defaults=True):
+    """Why a row of an import was refused: what a book alone would have been answered."""
+
+    line: int
+    code: str
+    detail: str
+    field: str | None = None
+
+
+class ImportBody(Struct):
+    """``POST /books/import``: what became of the rows; of the refused, the first are told."""
+
+    read: int = 0
+    added: int = 0
+    replayed: int = 0
+    refused: int = 0
+    problems: list[RowProblem] = []
+    problems_left_off: int = 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from servers.domain.errors import ShopError
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 

@@ -33,6 +33,7 @@ from servers.web.limits import MAX_DEADLINE_MS, MAX_QUEUE_S
 from servers.web.response import response_of
 from servers.web.routes import Router
 from servers.web.shedding import FULL, REQUEST_ID, Shedding
+from servers.web.stream import open_stream
 from servers.web.turns import Turns
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from servers.web.rates import ClientRates
     from servers.web.request import Request
     from servers.web.response import Response
-    from servers.web.routes import Route
+    from servers.web.routes import Route, Streamed
+    from servers.web.stream import BodyStream
 
 _DEADLINE = re.compile(r"[0-9]{1,9}\Z")
 _PROBES = frozenset({"/livez", "/readyz"})
@@ -86,6 +88,7 @@ class App:
         self.max_in_flight = max_in_flight
         self.turns = Turns()
         self.draining = False
+        self._streams: dict[Request, BodyStream] = {}
         self._doors = doors
         self._budget_s = budget_s
         self._clock = clock
@@ -108,7 +111,9 @@ class App:
                 self._must_not_hurry(raw, path, self._rates)
             route, values = self.router.resolve(raw.method, path)
             call = self._let_in(raw, route, values)
-            if route.method not in _WITHOUT_BODY:
+            if route.stream is not None:
+                call.body = self._streamed(raw, route.stream, call.deadline_s)
+            elif route.method not in _WITHOUT_BODY:
                 call.body = await read_body(raw, route, call.deadline_s)
             if call.deadline_s <= self._loop.time() and not route.health:
                 raise Overloaded(_TOO_LATE)  # noqa: TRY301  # every refusal takes the one way out
@@ -124,6 +129,7 @@ class App:
             answer = problem(Internal(detail))
         finally:
             self.in_flight -= 1
+            self._streams.pop(raw, None)
         # What follows on this connection might be meant as something else.
         unclear = path is None or not raw.content.is_eof()
         return self._finish(raw, route, answer, note, close=unclear)
@@ -132,6 +138,12 @@ class App:
     def full(self) -> bool:
         """Whether as many requests are under way, or soon will be, as it takes."""
         return self.in_flight + self.waiting >= self.max_in_flight
+
+    def drain(self) -> None:
+        """Take note that the server stops: what is under way is the last, and streams end."""
+        self.draining = True
+        for stream in self._streams.values():
+            stream.stop()
 
     def shed(self, message: RawRequestMessage, *, close: bool) -> bytes | None:
         """Return the refusal of a request that comes to a full server; see `Shedding`."""
@@ -168,7 +180,8 @@ class App:
                 raise Overloaded(FULL)
             if age_s > MAX_QUEUE_S:
                 raise Overloaded(_BEGUN_LATE)
-        due_s = self._due_s(raw, age_s)
+        budget_s = self._budget_s if route.stream is None else float("inf")
+        due_s = self._due_s(raw, age_s, budget_s)
         role = Role.PUBLIC
         if route.roles:
             given = raw.headers.getall("Authorization", ())
@@ -178,6 +191,12 @@ class App:
         if raw.query or route.query is not None:
             call.query = _query(route, raw.query)
         return call
+
+    def _streamed(self, raw: Request, form: Streamed, due_s: float) -> BodyStream:
+        stream = self._streams[raw] = open_stream(raw, form, due_s)
+        if self.draining:
+            stream.stop()
+        return stream
 
     def _finish(  # all that is known of one request
         self, raw: Request, route: Route | None, answer: Answer, note: str, *, close: bool
@@ -214,17 +233,17 @@ class App:
                 now_ms, *what, answer.status, seconds, len(bytes(answer.body)), request_id, note
             )
 
-    def _due_s(self, raw: Request, age_s: float) -> float:
+    def _due_s(self, raw: Request, age_s: float, budget_s: float) -> float:
         """Return when the answer is due, on the loop's clock: our limit or the caller's."""
         given = raw.headers.get("X-Deadline-Ms")
         arrived_s = self._loop.time() - age_s
         if given is None:
-            return arrived_s + self._budget_s
+            return arrived_s + budget_s
         alone = len(raw.headers.getall("X-Deadline-Ms")) == 1
         if not alone or not _DEADLINE.match(given) or int(given) > MAX_DEADLINE_MS:
             detail = f"X-Deadline-Ms must be one whole number from 0 to {MAX_DEADLINE_MS}."
             raise InvalidRequest(detail, header="X-Deadline-Ms")
-        return arrived_s + min(self._budget_s, int(given) / 1000)
+        return arrived_s + min(budget_s, int(given) / 1000)
 
 
 def _options(raw: Request, error: MethodNotAllowed) -> Answer | None:

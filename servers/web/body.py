@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from servers.web.request import Request
     from servers.web.routes import Route
 
+BROKEN = "The body broke off or was not well formed."
+
 
 async def read_body(raw: Request, route: Route, due_s: float) -> object:
     """Return the body as the route declares it: a struct, bytes, or None.
@@ -50,18 +52,8 @@ async def read_body(raw: Request, route: Route, due_s: float) -> object:
 
 async def _read(raw: Request, limit_bytes: int, due_s: float) -> bytes:
     """Return the body, which must not be encoded nor longer than ``limit_bytes``."""
-    length = raw.content_length
-    if length is not None and length > limit_bytes:
-        raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
-    if not raw.has_body:
+    if not accept_head(raw, limit_bytes):
         return b""
-    if any(each.lower() != "identity" for each in raw.headers.getall("Content-Encoding", ())):
-        raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
-    coding = raw.headers.get("Transfer-Encoding")
-    if coding is not None and coding.strip().lower() != "chunked":
-        raise UnsupportedMedia("Send the body with no Transfer-Encoding but chunked.")
-    if "Expect" in raw.headers:
-        _meet_expectation(raw)
     try:
         if raw.content.is_eof():  # All of it is there, as mostly: there is no wait to limit.
             data = raw.content.read_nowait()
@@ -69,12 +61,32 @@ async def _read(raw: Request, limit_bytes: int, due_s: float) -> bytes:
             async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_S, due_s)):
                 data = await _awaited(raw.content, limit_bytes)
     except RequestPayloadError:
-        raise InvalidRequest("The body broke off or was not well formed.") from None
+        raise InvalidRequest(BROKEN) from None
     except TimeoutError:
         raise RequestTimeout("The body did not arrive in time.") from None
     if len(data) > limit_bytes:
         raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
     return data
+
+
+def accept_head(raw: Request, limit_bytes: int) -> bool:
+    """Return whether a body follows, and let it come, where its head says nothing against it.
+
+    Raises `BodyTooLarge`, `UnsupportedMedia` and `InvalidRequest`.
+    """
+    length = raw.content_length
+    if length is not None and length > limit_bytes:
+        raise BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
+    if not raw.has_body:
+        return False
+    if any(each.lower() != "identity" for each in raw.headers.getall("Content-Encoding", ())):
+        raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
+    coding = raw.headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise UnsupportedMedia("Send the body with no Transfer-Encoding but chunked.")
+    if "Expect" in raw.headers:
+        _meet_expectation(raw)
+    return True
 
 
 async def _awaited(content: StreamReader, limit_bytes: int) -> bytes:
@@ -96,4 +108,4 @@ def _meet_expectation(raw: Request) -> None:
         try:
             raw.connection.say(b"HTTP/1.1 100 Continue\r\n\r\n")
         except ConnectionError:
-            raise InvalidRequest("The body broke off or was not well formed.") from None
+            raise InvalidRequest(BROKEN) from None

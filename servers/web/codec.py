@@ -156,17 +156,22 @@ def read_order_cursor(list_name: str, cursor: str) -> str:
 
 
 def is_json(content_types: Sequence[str]) -> bool:
-    """Return whether the Content-Type headers of a request say JSON in UTF-8, once.
+    """Return whether the Content-Type headers of a request say JSON in UTF-8, once."""
+    return is_media_type(content_types, _JSON)
+
+
+def is_media_type(content_types: Sequence[str], wanted: str) -> bool:
+    """Return whether the Content-Type headers of a request say this type, in UTF-8, once.
 
     JSON has no parameters (RFC 8259 §11), so any but a charset is passed over.
     """
     if len(content_types) != 1:
         return False
-    if content_types[0] == _JSON:
+    if content_types[0] == wanted:
         return True
     kind, *parameters = content_types[0].lower().split(";")
     charsets = [text.strip() for text in parameters if text.strip().startswith("charset=")]
-    return kind.strip() == _JSON and set(charsets) <= {"charset=utf-8", 'charset="utf-8"'}
+    return kind.strip() == wanted and set(charsets) <= {"charset=utf-8", 'charset="utf-8"'}
 
 
 def _tag(list_name: str) -> str:

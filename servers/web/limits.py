@@ -13,6 +13,20 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 """Longest body of one call between servers, either way."""
 
+MAX_IMPORT_BYTES = 1024 * 1024 * 1024
+"""Longest body of an import, which is never in memory as a whole."""
+
+MAX_ROW_BYTES = MAX_BODY_BYTES
+"""Longest row of an import, without the end of its line: as long as the body for one book."""
+
+IMPORT_BATCH_ROWS = 32
+IMPORT_BATCH_BYTES = MAX_BATCH_BYTES // 8
+"""Most rows, and bytes of rows, in a call of an import: short work for the catalog, and as a text
+in JSON, where a byte may become six, still within a call."""
+
+MAX_ROW_PROBLEMS = 1000
+"""Of how many refused rows an import tells; the others are only counted."""
+
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Longest answer that a server takes from another: more than a book of the longest form for each
 item of a call."""
@@ -41,6 +55,9 @@ HEAD_S = 5.0
 
 BODY_S = 10.0
 """How long a body may take from when it is read."""
+
+STREAM_IDLE_S = 10.0
+"""How long nothing may come of a body that is read as a stream, which has no other time limit."""
 
 LINGER_S = 1.0
 """How long what is left of a refused body is read and dropped, so that the refusal is seen."""

@@ -35,6 +35,14 @@ _HEX_32 = re.compile(r"[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True, slots=True)
+class Streamed:
+    """The form of a body that a handler reads as it comes: its media type and its most bytes."""
+
+    media_type: str
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One method on one path.
 
@@ -42,8 +50,9 @@ class Route:
     ``{order_id:order}``, ``{topic:topic}``. ``roles`` is who may come in, nobody named
     means anyone. ``body`` and ``query`` are msgspec structs; a body may be absent where
     ``body_optional``. A handler that decodes by itself, or passes the body on, names
-    ``raw_body_bytes``, the most it takes. ``summary`` is one line for people. ``health``
-    routes are answered at any load. ``description`` is what callers are told besides.
+    ``raw_body_bytes``, the most it takes; one that reads a ``stream`` names its form, gets a
+    `BodyStream` and has no deadline. ``summary`` is one line for people. ``health`` routes are
+    answered at any load. ``description`` is what callers are told besides.
     """
 
     method: str
@@ -54,6 +63,7 @@ class Route:
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
     raw_body_bytes: int = 0
+    stream: Streamed | None = None
     query: type[msgspec.Struct] | None = None
     health: bool = False
     description: Description | None = None

@@ -103,7 +103,7 @@ async def serving(
     try:
         yield
     finally:
-        app.draining = True
+        app.drain()
         listener.close()
         await _drain(app, server, shutdown_s)
         server.pre_shutdown()

@@ -6,6 +6,7 @@ fits, something visible in a title. One that was made to be bad stays as it is.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import schemathesis
@@ -29,6 +30,13 @@ _LOST_ORDER = {
     "stock_after": 3,
 }
 """What an order that was sold has; of one that was not, it is left unread."""
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
+    """Send a body of lines as the text that it is."""
+    del ctx
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
 @schemathesis.hook

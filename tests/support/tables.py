@@ -26,6 +26,7 @@ def tables() -> dict[str, tuple[Route, ...]]:
         to_orders=NOBODY,
         orders_wrong=NOBODY,
         new_order_id=NOBODY,
+        importer=NOBODY,
     )
     routes = {
         "frontend": frontend.routes(),

@@ -44,7 +44,10 @@ def _headers(taken: list[Json], operation: Json) -> Iterator[str]:
 
 
 def _body(operation: Json) -> Iterator[str]:
-    content = operation.get("requestBody", {}).get("content", {}).get(JSON)
-    if content is not None:
-        yield f"-H {shlex.quote(f'Content-Type: {JSON}')}"
-        yield "-d " + shlex.quote(json.dumps(content["example"], ensure_ascii=False))
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        example = content["example"]
+        yield f"-H {shlex.quote(f'Content-Type: {media_type}')}"
+        if media_type == JSON:
+            yield "-d " + shlex.quote(json.dumps(example, ensure_ascii=False))
+        else:
+            yield "--data-binary " + shlex.quote(example)

@@ -143,7 +143,9 @@ class _Writer:
                 raise ValueError(message)
             return None
         content = {"schema": self._schema(kind), "example": msgspec.to_builtins(told.example)}
-        return {"required": not route.body_optional, "content": {JSON: content}}
+        media_type = route.stream.media_type if route.stream is not None else JSON
+        optional = route.body_optional or route.stream is not None  # A stream may be empty.
+        return {"required": not optional, "content": {media_type: content}}
 
     def _responses(self, route: Route, told: Description) -> Json:
         responses = {str(good.status): self._good(good) for good in told.answers}

@@ -30,6 +30,7 @@ from servers.web.answers import JSON
 from servers.web.auth import Role
 from servers.web.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEAD_LINE_BYTES
 from servers.web.openapi.described import IF_MATCH, KEY
+from servers.web.routes import Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +85,9 @@ def _of_form(route: Route) -> Iterator[ShopError]:
     if "{topic" in route.path:
         yield UriTooLong("A topic has 256 characters at most.", field="topic")
     if route.method not in WITHOUT_BODY:
-        limit_bytes = route.raw_body_bytes or MAX_BODY_BYTES
-        yield BodyTooLarge(f"The body may have {limit_bytes} bytes at most.")
-        yield UnsupportedMedia(f"Send the body as Content-Type: {JSON}.")
+        form = route.stream or Streamed(JSON, route.raw_body_bytes or MAX_BODY_BYTES)
+        yield BodyTooLarge(f"The body may have {form.max_bytes} bytes at most.")
+        yield UnsupportedMedia(f"Send the body as Content-Type: {form.media_type}.")
         yield from _of_body(route)
     yield from _of_headers(route)
 
