@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bookstore_cli import params
-from bookstore_cli.commands import ShopGroup, done_anyway, if_interrupted
+from bookstore_cli.commands import Late, ShopGroup, done_anyway, if_interrupted
 from bookstore_cli.session import pass_session
 from bookstore_cli.shop import BOOK, chosen_limit, list_pages
 from bookstore_cli.terminal import tell, visible
@@ -34,6 +34,12 @@ LEDGER_SHOWN = ("number", "at", "kind", "change", "version_after", "stock_after"
 @click.group(
     cls=ShopGroup,
     examples=("bookstore books restock 4 +5", "bookstore books edit 7 --price 19.50"),
+    late={
+        "import": Late(
+            "bookstore_cli.importing:import_books",
+            "Add books from a file, or from standard input where FILE is -.",
+        )
+    },
 )
 def books() -> None:
     """Add, edit, restock and delete books; for staff."""
@@ -64,7 +70,7 @@ def add(
 
     key = key or uuid.uuid4().hex
     book = {"title": title, **fields, **({"isbn": isbn} if isbn else {})}
-    with _naming(key):
+    with naming(key):
         answer = session.client(admin=True).call(wire.add(book, key))
     book_id = answer.value.get("id")
     with done_anyway(f"Book {book_id} was added, once for --key {key}.", idempotency_key=key):
@@ -150,7 +156,7 @@ def restock(  # noqa: PLR0913  # one parameter for each thing that may be typed
     if count is not None:
         wish = {"count": count, "reason": reason}
         version = version or client.version_of(book_id)
-    with _naming(key):
+    with naming(key):
         answer = client.call(wire.restock(book_id, wish, version, key))
     done = f"The stock of book {book_id} was changed, once for --key {key}."
     with done_anyway(done, idempotency_key=key):
@@ -214,7 +220,7 @@ def _agreed(question: str) -> bool:
 
 
 @contextmanager
-def _naming(key: str) -> Iterator[None]:
+def naming(key: str) -> Iterator[None]:
     """Name the idempotency key where the outcome of a change stays unknown."""
     how = {"idempotency_key": key, "repeat_with": f"the same command with --key {key}"}
     try:

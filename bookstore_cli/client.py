@@ -15,21 +15,20 @@ What a failed attempt means::
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bookstore_cli import wire
-from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
+from bookstore_cli.attempts import LONGEST_DELAY_S, Failure, delays
+from bookstore_cli.connection import AnswerLost, Connection, NotSent, NotTheShop
+from bookstore_cli.deadline import Deadline
 from bookstore_cli.trust import SYSTEM
 from servers.domain.errors import (
     Internal,
     Missing,
-    NotNow,
     OutcomeUnknown,
     ShopError,
     Unavailable,
@@ -37,14 +36,12 @@ from servers.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from bookstore_cli.connection import Answer
     from bookstore_cli.trust import Trust
     from bookstore_cli.wire import Request
 
-FIRST_DELAY_S = 0.05
-LONGEST_DELAY_S = 1.0
 ANSWER_TRAVELS_S = 0.4
 """How much of its time a command keeps back, for the shop's last word to arrive in."""
 
@@ -54,22 +51,6 @@ NOBODY_THERE_S = 2.0
 """How long a frontend may be away, as at a restart, before nobody is thought to be there."""
 READINESS_S = 1.0
 """How long the frontend may take to say which server is not ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One attempt that did not succeed, and what it leaves behind."""
-
-    error: ShopError
-    again: bool = False
-    doubtful: bool = False
-    after_s: float = 0.0
-    nobody: bool = False
-
-    @property
-    def decided(self) -> bool:
-        """Whether the shop itself said no, for good."""
-        return not (self.again or self.doubtful or isinstance(self.error, NotNow))
 
 
 class Client:
@@ -157,7 +138,7 @@ class Client:
         """Give an order back, and wait until that is done."""
         request = wire.cancel(order_id)
         answer = self.call(request)
-        for delay_s in _delays():
+        for delay_s in delays():
             if not answer.pending:
                 break
             self._pause(request, max(delay_s, answer.retry_after_s))
@@ -171,7 +152,7 @@ class Client:
         """
         headers = self._headers(request)
         vain_from_s = time.monotonic() + NOBODY_THERE_S
-        for delay_s in _delays():
+        for delay_s in delays():
             outcome = self._attempt(request, headers)
             if not isinstance(outcome, Failure):
                 return outcome
@@ -195,7 +176,12 @@ class Client:
         timed = {**headers, "X-Deadline-Ms": str(allowed_ms)}
         self._answers = False
         try:
-            answer = self._connection.exchange(request.method, request.path, request.body, timed)
+            if request.parts is not None:
+                answer = self._connection.upload(request.path, request.parts(), headers)
+            else:
+                answer = self._connection.exchange(
+                    request.method, request.path, request.body, timed
+                )
         except NotSent as error:
             return Failure(self._unreachable(str(error)), again=True, nobody=True)
         except AnswerLost as error:
@@ -220,7 +206,7 @@ class Client:
             self._answers = answer.retry_after_s <= self.deadline.timeout_s
             error = error_of(problem)
             doubtful = request.changes and answer.broken and not answer.untouched
-        again = answer.untouched or (answer.broken and request.repeatable)
+        again = (answer.untouched and not request.once) or (answer.broken and request.repeatable)
         return Failure(error, again, doubtful, answer.retry_after_s)
 
     def _last_word(self, request: Request, failure: Failure, doubtful: bool) -> ShopError:
@@ -240,7 +226,7 @@ class Client:
 
     def _wait_while_pending(self, answer: Answer, request: Request) -> None:
         order_id = str(answer.value.get("id"))
-        for delay_s in _delays():
+        for delay_s in delays():
             self._pause(request, max(delay_s, min(answer.retry_after_s, LONGEST_DELAY_S)))
             try:
                 order = self.get(f"/orders/{quote(order_id, safe='')}").value
@@ -290,11 +276,3 @@ def _unknown(request: Request, reason: str, **members: object) -> OutcomeUnknown
 
 def _first_sentence(error: ShopError) -> str:
     return error.detail.split(". ")[0].rstrip(".")
-
-
-def _delays() -> Iterator[float]:
-    """Yield ever longer waits in seconds, jittered so that many clients do not come at once."""
-    delay_s = FIRST_DELAY_S
-    while True:
-        yield delay_s * random.uniform(0.5, 1.0)  # noqa: S311  # a wait is no secret
-        delay_s = min(delay_s * 2, LONGEST_DELAY_S)

@@ -12,24 +12,27 @@ import http.client
 import io
 import json
 import re
+import select
 import socket
-import time
+import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bookstore_cli.deadline import SHORTEST_WAIT_S, DeadlineFile
 from bookstore_cli.trust import SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from bookstore_cli.deadline import Deadline
     from bookstore_cli.trust import Trust
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Longest answer that is read: 200 books of the longest kind are far below."""
 
-_SHORTEST_WAIT_S = 0.001
 _SECONDS = re.compile(r"[0-9]{1,6}\Z")
 
 
@@ -43,24 +46,6 @@ class AnswerLost(Exception):  # as above
 
 class NotTheShop(Exception):  # as above
     """An answer came that the shop does not give."""
-
-
-class Deadline:
-    """The moment by which a command wants to be done."""
-
-    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.timeout_s = timeout_s
-        self._clock = clock
-        self._ends_at_s = clock() + timeout_s
-
-    def restart(self) -> None:
-        """Give the whole time again, as for the next page of a long list."""
-        self._ends_at_s = self._clock() + self.timeout_s
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds left; zero or less once the time is over."""
-        return self._ends_at_s - self._clock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +136,25 @@ class Connection:
         Raises `NotSent`, `AnswerLost` or `NotTheShop`; each says why in a few words.
         """
         self._connect()
+        return self._answered(
+            lambda: self._http.request(method, self._prefix + path, body, dict(headers))
+        )
+
+    def upload(self, path: str, parts: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
+        """Post a body part by part, for as long as it is not answered; raises as `exchange` does.
+
+        Each part has what is left of the deadline to be taken. Nobody waits for the first part.
+        """
+        rest = iter(parts)
+        whole = chain([next(rest, b"")], rest)
+        self._connect()
+        answer = self._answered(lambda: self._send(path, whole, headers))
+        self.close()  # What was answered before its end has a connection that is of no use.
+        return answer
+
+    def _answered(self, send: Callable[[], None]) -> Answer:
         try:
-            self._http.request(method, self._prefix + path, body, dict(headers))
+            send()
             response = self._http.getresponse()
             content = _content(response)
         except (http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
@@ -169,6 +171,29 @@ class Connection:
             raise
         fields = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, fields, content, _value(response.status, fields, content))
+
+    def _send(self, path: str, parts: Iterable[bytes], headers: Mapping[str, str]) -> None:
+        self._http.putrequest("POST", self._prefix + path)
+        for name, value in {**headers, "Transfer-Encoding": "chunked"}.items():
+            self._http.putheader(name, value)
+        self._http.endheaders()
+        for part in parts:
+            if part and not self._send_chunk(part):
+                return
+        self._send_chunk(b"")
+
+    def _send_chunk(self, part: bytes) -> bool:
+        """Send a part of a body, nothing for its end; return whether more of it is wanted."""
+        sock = self._http.sock
+        # Over TLS what can be read may be something else than an answer.
+        if not isinstance(sock, ssl.SSLSocket) and select.select([sock], [], [], 0)[0]:
+            return False
+        sock.settimeout(max(self._deadline.remaining_s, SHORTEST_WAIT_S))
+        try:
+            self._http.send(b"%x\r\n%b\r\n" % (len(part), part))
+        except ConnectionError:
+            return False  # A server that has answered reads no more.
+        return True
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
@@ -190,32 +215,8 @@ class Connection:
     def _response(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(sock, **options)
         response.fp.close()
-        response.fp = io.BufferedReader(_DeadlineFile(sock, self._deadline))
+        response.fp = io.BufferedReader(DeadlineFile(sock, self._deadline))
         return response
-
-
-class _DeadlineFile(io.RawIOBase):
-    """What a socket receives, all of it within one deadline.
-
-    A socket's own time-out holds for each packet: a server that sends one byte now and
-    then could hold a command for ever.
-    """
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(max(self._deadline.remaining_s, _SHORTEST_WAIT_S))
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _content(response: http.client.HTTPResponse) -> bytes:

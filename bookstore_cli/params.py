@@ -74,7 +74,7 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return read
 
 
-def _money(text: str) -> str:
+def padded_price(text: str) -> str:
     """Return a price as the wire wants it: ``19.5`` and ``19`` get their two places."""
     if not _MONEY.match(text):
         raise ValueError
@@ -142,7 +142,7 @@ QUANTITY = Typed(
 STOCK = Typed("stock", f"a number of copies from 0 to {MAX_STOCK}", _whole(0, MAX_STOCK))
 LIMIT = Typed("limit", "a whole number, 1 or more", _whole(1, MAX_ID))
 CHANGE = Typed("change", "a change of the stock like +5 or -2 (or use --count 5)", _change)
-PRICE = Typed("price", "a price like 25.00", _money)
+PRICE = Typed("price", "a price like 25.00", padded_price)
 KEY = Typed("key", "an idempotency key: 16 to 255 printable ASCII characters", _matching(_KEY))
 TEXT = Typed("text", "a text with something to see in it, in UTF-8", _text)
 SECONDS = Typed("seconds", f"a time in seconds, above 0, at most {MAX_TIMEOUT_S:.0f}", _seconds)

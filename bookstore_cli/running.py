@@ -230,7 +230,8 @@ def _probed(session: Session, server: str, url: str, pid: int | None) -> dict[st
 
 def asked(url: str, path: str, timeout_s: float, trust: Trust) -> tuple[bool, str]:
     """Ask a health route once; return whether it said yes, and what it said else."""
-    from bookstore_cli.connection import AnswerLost, Connection, Deadline, NotSent, NotTheShop
+    from bookstore_cli.connection import AnswerLost, Connection, NotSent, NotTheShop
+    from bookstore_cli.deadline import Deadline
 
     try:
         with closing(Connection(url, Deadline(timeout_s), trust)) as connection:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 ANY_VERSION = "*"
 READINESS = "/readyz"
@@ -25,6 +25,8 @@ class Request:
     """One request to the frontend.
 
     ``repeatable``: sending it again does no harm, whatever became of the first one.
+    ``parts`` makes a long body, sent as it comes, which has no deadline but for silence;
+    where it is ``once``, what was begun cannot be sent again.
     ``purchase``: whatever goes wrong on the server leaves its outcome open.
     ``expects``: the JSON type of a good answer, None for an empty one.
     ``look``: what to do when the outcome stays unknown, a sentence.
@@ -34,6 +36,8 @@ class Request:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    parts: Callable[[], Iterable[bytes]] | None = None
+    once: bool = False
     repeatable: bool = True
     purchase: bool = False
     expects: type | None = dict
@@ -91,6 +95,19 @@ def add(book: Mapping[str, object], key: str) -> Request:
         headers=_json_headers({"Idempotency-Key": key}),
         body=_encoded(book),
         look="Repeat it with the same key; the book is added once.",
+    )
+
+
+def import_books(parts: Callable[[], Iterable[bytes]], key: str, *, once: bool) -> Request:
+    """Return the request that adds many books; with its key no row is added twice."""
+    return Request(
+        method="POST",
+        path="/books/import",
+        headers={"Content-Type": "application/x-ndjson", "Idempotency-Key": key},
+        parts=parts,
+        once=once,
+        repeatable=not once,
+        look="Repeat it with the same key; no row is added twice.",
     )
 
 

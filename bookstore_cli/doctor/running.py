@@ -16,10 +16,10 @@ from bookstore_cli.connection import (
     Answer,
     AnswerLost,
     Connection,
-    Deadline,
     NotSent,
     NotTheShop,
 )
+from bookstore_cli.deadline import Deadline
 from bookstore_cli.doctor.finding import FAIL, OK, SERVERS, WARN, Finding
 from bookstore_cli.locks import owner_of
 

@@ -126,6 +126,7 @@ def _import(add: Description) -> Description:
         takes=(KEY,),
         sends=Rows,
         example=row,
+        command="bookstore books import books.ndjson",
         more="One JSON object a line, each as `POST /books` takes it, at most 64 KiB; 1 GiB "
         "together. A row that is refused is told of with its line, the first 1,000 of them; the "
         "others go in. There is no deadline, but for silence. With the same key the same file "

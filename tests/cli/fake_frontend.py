@@ -72,8 +72,18 @@ class Handler(BaseHTTPRequestHandler):
         """Note the request, then do what the script says."""
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        received = Received(self.command, self.path, headers, self.rfile.read(length))
+        body = self._chunks() if "transfer-encoding" in headers else self.rfile.read(length)
+        received = Received(self.command, self.path, headers, body)
         self.server.next_step(received)(self)
+
+    def _chunks(self) -> bytes:
+        """Return a body that comes in chunks, as far as it comes."""
+        parts: list[bytes] = []
+        while size := int(self.rfile.readline() or b"0", 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_one_step  # noqa: N815  # http.server's names
 

@@ -95,6 +95,7 @@ print(*sorted(heavy & set(sys.modules)), file=sys.stderr)
         (("orders", "cancel", ORDER_ID), ORDER),
         (("books", "restock", "2", "+1", "-o", "csv"), BOOK),
         (("books", "edit", "2", "--price", "1", "-o", "ndjson"), BOOK),
+        (("books", "import", "/dev/null", "--format", "csv"), {"added": 0}),
         (("status",), {}),
     ],
 )

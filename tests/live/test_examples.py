@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -80,10 +81,21 @@ def test_there_are_examples() -> None:
     assert len(SERVERS) >= 4
 
 
-def typed(line: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of books that the examples name."""
+    folder = tmp_path_factory.mktemp("files")
+    book = {"title": "Emma", "authors": ["Jane Austen"], "price": "9.50", "stock": 3}
+    (folder / "books.ndjson").write_text(json.dumps(book) + "\n")
+    (folder / "books.csv").write_text("title,authors,price,stock\nEmma,Jane Austen,9.5,3\n")
+    return folder
+
+
+def typed(line: str, environ: dict[str, str], files: Path) -> subprocess.CompletedProcess[str]:
     """Run a line as it is typed into a shell."""
     return subprocess.run(
         ["/bin/sh", "-c", line],
+        cwd=files,
         env=environ,
         capture_output=True,
         text=True,
@@ -94,9 +106,9 @@ def typed(line: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize("line", SHORT)
-def test_an_example(line: str, environ: dict[str, str]) -> None:
+def test_an_example(line: str, environ: dict[str, str], files: Path) -> None:
     """It is typed into a shell as it stands, exits 0, and complains of nothing."""
-    done = typed(line, environ)
+    done = typed(line, environ, files)
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
     quiet = line.split()[1:3] == ["books", "delete"]

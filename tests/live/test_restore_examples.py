@@ -30,7 +30,7 @@ def test_an_example_of_restore(line: str, path: str, tmp_path: Path) -> None:
         "BOOKSTORE_DATA": str(folder),
         "PYTHONPATH": str(Path.cwd()),
     }
-    done = typed(f"bookstore db backup {backup} && {line}", environ)
+    done = typed(f"bookstore db backup {backup} && {line}", environ, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "restored" in done.stdout
     assert "bookstore up" in done.stderr

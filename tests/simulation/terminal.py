@@ -11,9 +11,10 @@ from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bookstore_cli import attempts, wire
 from bookstore_cli import client as cli
-from bookstore_cli import wire
-from bookstore_cli.connection import Answer, Deadline, _value
+from bookstore_cli.connection import Answer, _value
+from bookstore_cli.deadline import Deadline
 from servers.domain.errors import Missing, ShopError
 from servers.web.connection import Connection
 from tests.simulation.history import Attempt
@@ -105,7 +106,7 @@ class Terminal:
         begun_s = self._loop.time()
         for delay_s in self._delays():
             outcome = await self._attempt(request, kind, about)
-            if not isinstance(outcome, cli.Failure):
+            if not isinstance(outcome, attempts.Failure):
                 return outcome
             doubtful = doubtful or outcome.doubtful
             wait_s = max(delay_s, outcome.after_s)
@@ -118,7 +119,7 @@ class Terminal:
 
     async def _attempt(
         self, request: Request, kind: str, about: dict[str, object]
-    ) -> Answer | cli.Failure:
+    ) -> Answer | attempts.Failure:
         client = self._client
         began_s = self._loop.time()
         said, sent = None, False
@@ -136,10 +137,10 @@ class Terminal:
         except OSError as error:
             self.close()
             why = client._unreachable(type(error).__name__)
-            outcome: Answer | cli.Failure = (
-                cli.Failure(why, again=request.repeatable, doubtful=request.changes)
+            outcome: Answer | attempts.Failure = (
+                attempts.Failure(why, again=request.repeatable, doubtful=request.changes)
                 if sent
-                else cli.Failure(why, again=True, nobody=True)
+                else attempts.Failure(why, again=True, nobody=True)
             )
         else:
             outcome = self._understood(request, said)
@@ -148,7 +149,7 @@ class Terminal:
         self._keep(kind, about, began_s, said, sent=sent)
         return outcome
 
-    def _understood(self, request: Request, said: HopAnswer) -> Answer | cli.Failure:
+    def _understood(self, request: Request, said: HopAnswer) -> Answer | attempts.Failure:
         value = _value(said.status, said.headers, said.body)
         answer = Answer(said.status, said.headers, said.body, value)
         kind = None if value is None else type(value)
@@ -207,7 +208,9 @@ class Terminal:
     async def _wait_while_pending(self, answer: Answer, request: Request) -> None:
         order_id = str(answer.value.get("id"))
         for delay_s in self._delays():
-            await self._pause(request, max(delay_s, min(answer.retry_after_s, cli.LONGEST_DELAY_S)))
+            await self._pause(
+                request, max(delay_s, min(answer.retry_after_s, attempts.LONGEST_DELAY_S))
+            )
             looked = wire.look_up(f"/orders/{order_id}")
             try:
                 order = (await self._call(looked, "order", {"order_id": order_id})).value
@@ -224,7 +227,7 @@ class Terminal:
         await asyncio.sleep(wait_s)
 
     def _delays(self) -> Iterator[float]:
-        delay_s = cli.FIRST_DELAY_S
+        delay_s = attempts.FIRST_DELAY_S
         while True:
             yield delay_s * self._random.uniform(0.5, 1.0)
-            delay_s = min(delay_s * 2, cli.LONGEST_DELAY_S)
+            delay_s = min(delay_s * 2, attempts.LONGEST_DELAY_S)
