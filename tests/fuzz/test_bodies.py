@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servers.catalog.rows import RowItem
 from servers.catalog.wire import InfoItem, NewBook, ReenterBody, SalesBody, SearchItem, StockBody
 from servers.domain.errors import InvalidRequest
 from servers.frontend.wire import PurchaseBody
@@ -22,7 +23,7 @@ from tests.fuzz.effort import tries
 from tests.fuzz.texts import json_values, spoiled, texts
 
 BODIES = (PurchaseBody, NewBook, StockBody)
-ITEMS: tuple[type[Any], ...] = (InfoItem, SearchItem, PlaceItem)
+ITEMS: tuple[type[Any], ...] = (InfoItem, SearchItem, PlaceItem, RowItem)
 BATCHES: tuple[type[Any], ...] = (SalesBody, ReenterBody)
 ORDER = "0" * 32
 SALE = {
@@ -36,6 +37,7 @@ GOOD: dict[type, Any] = {
     InfoItem: {"book_id": 1, "request_id": "x", "deadline_ms": 5},
     SearchItem: {"topic": "caf\u00e9", "limit": 3, "after_id": 7, "request_id": "y"},
     PlaceItem: {"order_id": ORDER, "book_id": 1, "quantity": 2, "max_price": "1.00"},
+    RowItem: {"row": "{}", "key": "a-key-of-a-row-01"},
     SalesBody: {"ledger_seen": 4, "books": [{"book_id": 1, "version": 2, "sales": [SALE]}]},
     ReenterBody: {
         "orders": [{"order_id": ORDER, "book_id": 1, "quantity": 1, "state": "rejected"}],

@@ -242,7 +242,11 @@ def inside() -> Iterator[Case]:
     for number, body in enumerate(bodies):
         raw = http_request("POST", "/sales", headers, body)
         yield Case(f"sales {number}", raw, 400, "invalid_request", "catalog")
-    for path, server in (("/books/batch", "catalog"), ("/orders/batch", "order")):
+    for path, server in (
+        ("/books/batch", "catalog"),
+        ("/books/batch-add", "catalog"),
+        ("/orders/batch", "order"),
+    ):
         for body in ("", "{}", "null", "1", "[", "[" + "1," * 600 + "1]"):
             raw = http_request("POST", path, headers, body)
             yield Case(f"{path} {short(body)}", raw, 400, "invalid_request", server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.inputs import bodies, heads, inside, searches, shapes
+from tests.inputs import bodies, heads, imports, inside, searches, shapes
 
 if TYPE_CHECKING:
     from tests.inputs.case import Case
@@ -18,6 +18,7 @@ def all_cases() -> list[Case]:
         *(bodies.keys, bodies.versions, bodies.inside),
         *(inside.paths, inside.queries, inside.headers, inside.http, inside.methods),
         *(shapes.shapes, shapes.media, shapes.lost_orders),
+        *(imports.imports, imports.import_bodies),
         *(searches.searches, searches.cursors),
     )
     cases = [case for maker in makers for case in maker()]

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from tests.support.shop import Reply, Shop
 
 ORDER = "e" * 32
+ROW = json.dumps({"title": "A", "authors": ["B"], "price": "1.00", "stock": 1})
 GOOD = {
+    "/books/batch-add": json.dumps({"row": ROW, "key": "a-key-of-a-row-01"}),
     "/books/batch": '{"book_id": 1}',
     "/search/batch": '{"topic": "nowhere", "limit": 1}',
     "/orders/batch": f'{{"order_id": "{ORDER}", "book_id": 1, "quantity": 1000000}}',
 }
-"""An item that changes nothing, for each batch; the last one is refused: out of stock."""
+"""An item that changes nothing, for each batch: the row is in, and the last is out of stock."""
 
 _IDS = ("0", "-1", "1.0", "1e0", '"1"', "true", "null", "[1]", "{}", str(2**63), "9" * 400)
 _TEXTS = ("1", "null", '""', '"a\\u0000"', '"\\u001b[31m"', '"\\u0085"', f'"{"x" * 257}"', '"a\\n"')
@@ -37,6 +39,15 @@ _ORDERS: tuple[str, ...] = (
 _ORDERS += (f'"{ORDER}\\n"', f'"{ORDER[1:]}\\u0661"')
 _PRICES = ("1", "1.00", '"1"', '"1.0"', '"-1.00"', '"1.00\\n"', '"\\u0661.00"', '"1e3"')
 _FIELDS = {
+    ("/books/batch-add", "row"): ("1", "null", "{}", '""', '"{}"', '"[]"', ROW),
+    ("/books/batch-add", "key"): (
+        "1",
+        '""',
+        '"short"',
+        f'"{"x" * 256}"',
+        '"\u00e9-a-key-that-is"',
+    ),
+    ("/books/batch-add", "<script>"): ("1",),
     ("/books/batch", "book_id"): _IDS,
     ("/books/batch", "request_id"): ("1", "null", f'"{"x" * 65}"'),
     ("/books/batch", "deadline_ms"): ("1.5", '"1"', "null"),
@@ -75,6 +86,7 @@ def _bad_items() -> Iterator[tuple[str, str]]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with its sample books; the order of the good items is placed, and refused."""
     with open_shop(tmp_path_factory.mktemp("batches") / "shop") as shop:
+        assert _ask(shop, "/books/batch-add", GOOD["/books/batch-add"]).json[0]["status"] == 201
         assert _ask(shop, "/orders/batch", GOOD["/orders/batch"]).json[0]["status"] == 409
         yield shop
 
