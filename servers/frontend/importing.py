@@ -95,8 +95,9 @@ class _Import:
         members: dict[str, object] = {**error.members, "line": self._done_to}
         if self._made_key is not None:
             members["idempotency_key"] = self._made_key
-        # Of a problem that says that nothing was done this holds for the last batch alone.
-        partly = isinstance(error, NotNow) and self.told.added > 0
+        # What says that nothing was done is right of the last batch alone. What is replayed may
+        # have been added by a call of this import that got no answer.
+        partly = isinstance(error, NotNow) and self.told.added + self.told.replayed > 0
         return (OutcomeUnknown if partly else type(error))(detail, **members)
 
     async def _take(self, line: Line) -> None:
@@ -126,8 +127,8 @@ class _Import:
     def _note(self, line: int, said: Answer) -> None:
         told = self.told
         told.read += 1
-        if said.status == _ADDED:
-            told.added += 1
+        if said.status == _ADDED or (said.status < _REFUSED and self._made_key is not None):
+            told.added += 1  # Nobody else has a key that was made here.
         elif said.status < _REFUSED:
             told.replayed += 1
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import socket
 import ssl
 import subprocess
@@ -54,6 +55,21 @@ def test_the_command_trusts_the_shop_in_its_folder(shop: Shop) -> None:
     assert shop.command("buy", "2").returncode == 0
     assert shop.command("orders", "list").returncode == 0
     assert shop.command("status").returncode == 0
+
+
+def test_a_long_file_goes_over_tls(shop: Shop, tmp_path: Path) -> None:
+    """An import arrives whole; one that is refused at once is told so, not just cut off."""
+    row = {"title": "T", "authors": ["A"], "price": "1.00", "stock": 1, "topics": ["x" * 200]}
+    file = tmp_path / "books.ndjson"
+    file.write_text(f"{json.dumps(row)}\n" * 2000)
+    done = shop.command("books", "import", str(file), "--json", check=True)
+    assert json.loads(done.stdout)["added"] == 2000
+    stranger = tmp_path / "admin.token"
+    stranger.write_text("f" * 64 + "\n")
+    stranger.chmod(0o600)
+    file.write_text(f"{json.dumps(row)}\n" * 40_000)
+    done = shop.command("books", "import", str(file), "--token-file", str(stranger))
+    assert done.returncode == 4, done.stderr
 
 
 def test_a_stranger_is_not_trusted(shop: Shop, local: Certificate) -> None:

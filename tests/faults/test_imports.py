@@ -23,6 +23,7 @@ from tests.faults.load import (
     assert_nothing_is_wrong,
     load_on,
 )
+from tests.support.serving import served_shop
 from tests.support.shop import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
@@ -194,6 +195,36 @@ def test_a_stop_holds_up_nothing(shop: Shop) -> None:
     assert shop.process.wait(PATIENCE_S) == 0
     assert time.monotonic() - begin_s < 10
     assert (told["status"], told["code"], told["line"]) == (504, "outcome_unknown", 66)
+
+
+def test_a_stop_while_the_catalog_hangs(tmp_path: Path) -> None:
+    """An import that waits for the catalog is ended too, while there is time to tell."""
+    with served_shop(tmp_path / "shop") as served:
+        served.start_all(sample="false", shutdown_s="3")
+        shop = served.shop
+        with upload(shop) as line:
+            line.sendall(chunk(b"".join(map(row, range(40)))))
+            wait_until(lambda: imported(shop) >= 32, what="a batch")
+            with served.servers["catalog"].frozen():
+                line.sendall(chunk(b"".join(map(row, range(40, 80)))))
+                begin_s = time.monotonic()
+                assert served.servers["frontend"].stop() == 0
+                took_s = time.monotonic() - begin_s
+                told = answer(line)
+    assert took_s < 3
+    assert (told["status"], told["code"], told["line"]) == (504, "outcome_unknown", 32)
+
+
+def test_who_is_refused_sends_no_more(shop: Shop, tmp_path: Path) -> None:
+    """The command hears at once that it may not, and does not send a long file to its end."""
+    file = tmp_path / "books.ndjson"
+    file.write_bytes(row(1) * 500_000)
+    stranger = tmp_path / "admin.token"
+    stranger.write_text("f" * 64 + "\n")
+    stranger.chmod(0o600)
+    done = shop.command("books", "import", str(file), "--token-file", str(stranger))
+    assert done.returncode == 4, done.stderr
+    assert imported(shop) == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is looked up on Linux")
