@@ -106,14 +106,13 @@ def _kind_of(file: str) -> str:
 
 
 def _summary(told: dict[str, Any]) -> str:
-    count = told.get("added")
-    added = "1 book was added" if count == 1 else f"{count} books were added"
-    more = [
-        f"{told[name]} {said}"
-        for name, said in (("replayed", "were in already"), ("refused", "refused"))
-        if told.get(name)
-    ]
-    return ", ".join([added, *more]) + "."
+    added, before, refused = (told.get(name) for name in ("added", "replayed", "refused"))
+    parts = ["1 book was added" if added == 1 else f"{added} books were added"]
+    if before:
+        parts.append("1 was in already" if before == 1 else f"{before} were in already")
+    if refused:
+        parts.append(f"{refused} refused")
+    return ", ".join(parts) + "."
 
 
 def _refusals(told: dict[str, Any]) -> Iterator[str]:

@@ -80,8 +80,8 @@ class CatalogGateway:
             left_s = deadline_s - asyncio.get_running_loop().time() - pause_s
             if left_s <= 0 or self._hop.closed:
                 if doubtful:
-                    raise OutcomeUnknown(f"It is not known what was done: {why}.")
-                raise Unavailable(f"Nothing was done: {why}. Try again.")
+                    raise OutcomeUnknown(f"It is not known whether more was added: {why}.")
+                raise Unavailable(f"Nothing more can be added now: {why}. Try again.")
             await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.0))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -37,6 +37,8 @@ _Row: TypeAlias = "tuple[int, str | ShopError]"
 """The number of a line with its text, or with what is wrong with it already."""
 
 _ADDED, _REFUSED = 201, 400
+_A_TURN_BYTES = 2 * 1024
+"""Of how much in one turn of the event loop lines are looked for: there may be nothing but ends."""
 
 _decode_problem = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -81,8 +83,10 @@ class _Import:
         """Take the whole body, one batch after the other. Raises what ends it early."""
         lines = LineSplitter(MAX_ROW_BYTES)
         while data := await body.read():
-            for line in lines.feed(data):
-                await self._take(line)
+            for begin in range(0, len(data), _A_TURN_BYTES):
+                for line in lines.feed(data[begin : begin + _A_TURN_BYTES]):
+                    await self._take(line)
+                await asyncio.sleep(0)
         for line in lines.end():
             await self._take(line)
         await self._send()
@@ -112,7 +116,7 @@ class _Import:
     async def _send(self) -> None:
         """Have what waits added, and note what became of it."""
         rows = [(row, self._key_of(line)) for line, row in self._waiting if isinstance(row, str)]
-        answers = iter(await self._add(rows) if rows else [])
+        answers = iter(await self._add(rows))
         for line, row in self._waiting:
             self._note(line, next(answers) if isinstance(row, str) else problem(row))
             self._done_to = line
@@ -120,6 +124,9 @@ class _Import:
         self._waiting_bytes = 0
 
     async def _add(self, rows: list[tuple[str, str]]) -> list[Answer]:
+        if not rows:
+            await asyncio.sleep(0)
+            return []
         due_s = asyncio.get_running_loop().time() + self._by.patience_s
         due_s = min(due_s, self._call.deadline_s)
         return await self._by.catalog.add_rows(rows, self._call.request_id, due_s)

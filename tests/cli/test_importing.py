@@ -72,7 +72,7 @@ def test_refused_rows_are_told(bookstore: Bookstore, rows: Path) -> None:
     assert ran.err.splitlines() == [
         "line 7: No \\x1b[31m.",
         "3 more were refused.",
-        "0 books were added, 1 were in already, 1 refused.",
+        "0 books were added, 1 was in already, 1 refused.",
     ]
 
 

@@ -128,7 +128,7 @@ async def test_many_refused_rows(web: Web) -> None:
     """Of the refused a thousand are told; how many are left off is told too."""
     said = (await send(web, b"{}\n" * 1234 + row())).json
     assert (said["refused"], len(said["problems"]), said["problems_left_off"]) == (1234, 1000, 234)
-    assert [each["line"] for each in said["problems"]] == list(range(1, 1001))
+    assert [each["line"] for each in said["problems"]] == [*range(1, 1001)]
     assert said["added"] == 1
 
 
@@ -232,3 +232,26 @@ async def test_without_a_catalog(tmp_path: Path) -> None:
         await web.shut("catalog")
         said = await send(web, row() * 100)
         assert (said.status, said.code, said.json["line"]) == (503, "unavailable", 0)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\xff\n", b"x" * 70_000 + b"\n"], ids=len)
+async def test_others_get_their_turns(web: Web, line: bytes) -> None:
+    """A body that is nothing but lines of which none is a row holds up nobody."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.ensure_future(count())
+    async with web.session.post(
+        f"{web.urls['frontend']}/books/import",
+        data=chunks(*[line * (100_000 // len(line) + 1)] * 10),
+        headers=HEADERS,
+    ) as answer:
+        said = await answer.json()
+    counting.cancel()
+    assert said["added"] == 0
+    assert turns > 1_000_000 / 8192
