@@ -63,7 +63,7 @@ class AdminKey:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Addition:
     """A book to be added, with the idempotency key that it is added under once, if any."""
 
