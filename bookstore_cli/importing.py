@@ -102,7 +102,7 @@ def _kind_of(file: str) -> str:
     for ending, kind in KINDS.items():
         if file.lower().endswith(ending):
             return kind
-    raise click.UsageError(f"What {file} is does not show. Add --format ndjson or --format csv.")
+    raise click.UsageError(f"Say what {file} is: --format ndjson or --format csv.")
 
 
 def _summary(told: dict[str, Any]) -> str:
