@@ -23,6 +23,7 @@ async def test_copies_come_back_once(shop: Shop, customer: Customer) -> None:
     book_id = await asyncio.to_thread(shop.add_book, 3)
     for _ in range(ROUNDS):
         bought = await customer.purchase(book_id, quantity=2)
+        assert bought.status == 201, bought
         path = f"/orders/{bought.json['id']}/cancel"
         answers = await asyncio.gather(*[customer.request("POST", path) for _ in range(AT_ONCE)])
         final = [answer for answer in answers if answer.status != UNDER_WAY]
