@@ -63,13 +63,14 @@ async def serve_until_stopped(
 ) -> int:
     """Open one server, serve until a signal or the end of its parent, close it; return 0.
 
-    Raises `SettingsError` where it would be open to strangers without a guard, and where it
-    was not given what its environment says.
+    Raises `SettingsError` where strangers could come in or listen in without a guard, and where
+    it was not given what its environment says.
     """
     stop = stop_event()
     if settings.parent_pipe:
         end_with_parent(stop)
     exposure.must_be_guarded(settings)
+    exposure.must_be_private(name, settings)
     secure = tls.server_context(settings)
     sock = _socket(name, settings)
     url = url_of(sock, secure=secure is not None)

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from servers.settings import SettingsError
 
 if TYPE_CHECKING:
     from servers.settings import Settings
+
+_ASKED: Final = {
+    "catalog": (),
+    "order": ("catalog_url",),
+    "frontend": ("catalog_url", "order_url"),
+}
+"""The settings that name whom each server asks."""
 
 
 def must_be_guarded(settings: Settings) -> None:
@@ -32,8 +39,13 @@ def must_be_guarded(settings: Settings) -> None:
     )
 
 
-def must_be_private(url: str, settings: Settings) -> None:
-    """Raise `SettingsError` if others could listen in on what this server sends to ``url``."""
+def must_be_private(name: str, settings: Settings) -> None:
+    """Raise `SettingsError` if others could listen in on what this server sends to another."""
+    for url in _ASKED[name]:
+        _must_be_private(getattr(settings, url), settings)
+
+
+def _must_be_private(url: str, settings: Settings) -> None:
     asked = urlsplit(url)
     if asked.scheme == "https" or settings.insecure:
         return

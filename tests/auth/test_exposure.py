@@ -98,13 +98,20 @@ def test_no_server_starts_open(tmp_path: Path, words: tuple[str, ...]) -> None:
 )
 def test_what_is_sent_elsewhere_goes_by_https(url: str, private: bool) -> None:
     """The token of the servers leaves the machine encrypted, or by its operator's word."""
-    exposure.must_be_private(url, settings.load({"insecure": True}, {}))
-    if private:
-        exposure.must_be_private(url, settings.load({}, {}))
-    else:
-        with pytest.raises(SettingsError, match=r"https://.*--insecure") as refused:
-            exposure.must_be_private(url, settings.load({}, {}))
-        assert url in str(refused.value)
+    exposure.must_be_private("order", settings.load({"insecure": True, "catalog_url": url}, {}))
+    exposure.must_be_private("catalog", settings.load({"catalog_url": url}, {}))
+    for name, setting in (
+        ("order", "catalog_url"),
+        ("frontend", "catalog_url"),
+        ("frontend", "order_url"),
+    ):
+        given = settings.load({setting: url}, {})
+        if private:
+            exposure.must_be_private(name, given)
+        else:
+            with pytest.raises(SettingsError, match=r"https://.*--insecure") as refused:
+                exposure.must_be_private(name, given)
+            assert url in str(refused.value)
 
 
 @pytest.mark.parametrize("words", [("order",), ("frontend",)], ids=" ".join)
