@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from servers.catalog import selling, shelving, store
-from servers.domain.errors import BookNotFound, IsbnExists, KeyReused, ShopError
+from servers.catalog import recording, selling, shelving, store
+from servers.domain.errors import IsbnExists, KeyReused, ShopError
 from servers.domain.ledger import Kind, entry_of_change
 from servers.domain.protocols import Change
 
@@ -37,7 +37,7 @@ async def add_all(
     books = await store.books(tx, {entry.book_id for entry in entries.values()})
     shelf = _Shelf(await store.living_with_isbns(tx, sorted(isbns)))
     verdicts = [
-        _replayed(addition.key, entries[addition.key.key], books)
+        _told_again(addition.key, entries[addition.key.key], books)
         if addition.key is not None and addition.key.key in entries
         else shelf.take(addition)
         for addition in additions
@@ -96,18 +96,11 @@ class _Shelf:
         return _Place(len(self.new) - 1)
 
 
-def _replayed(key: AdminKey, entry: Entry, books: dict[int, Book]) -> Change | ShopError:
-    """Return what an earlier change under this key made, as the book stands now."""
-    if entry.fingerprint != key.fingerprint:
-        return KeyReused(selling.KEY_REUSED)
-    book = books.get(entry.book_id)
-    if book is None:
-        detail = f"There is no book {entry.book_id}. Search for a topic."
-        return BookNotFound(detail, book_id=entry.book_id)
+def _told_again(key: AdminKey, entry: Entry, books: dict[int, Book]) -> Change | ShopError:
     try:
-        return Change(book.living(), replayed=True)
-    except ShopError as gone:
-        return gone
+        return recording.told_again(key, entry, books.get(entry.book_id))
+    except ShopError as refusal:
+        return refusal
 
 
 async def _insert(tx: Transaction, new: Sequence[Addition], at_ms: int) -> list[Book]:

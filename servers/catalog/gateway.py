@@ -1,8 +1,8 @@
 """The catalog as the frontend uses it: every read in a batch, every answer passed through.
 
 The answers are made by the catalog and stay bytes on the way. Rows of an import go one call
-after the other. What a customer may ask is
-the frontend's to decide; how to ask the catalog is known here.
+after the other. What a customer may ask is the frontend's to decide; how to ask the catalog is
+known here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import msgspec
 from servers.catalog.rows import RowItem
 from servers.catalog.wire import InfoItem, SearchItem
 from servers.domain.errors import OutcomeUnknown, Unavailable, error_of
-from servers.web.answers import Answer
-from servers.web.batching import Batcher
+from servers.web.batching import NOTHING_DONE, Batcher, answers_in
 from servers.web.hop import NoAnswerError, NotSentError
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
     from random import Random
 
     from servers.domain.protocols import TopicPage
+    from servers.web.answers import Answer
     from servers.web.hop import Hop
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
 
 _encode = msgspec.json.Encoder().encode
-_decode_answers = msgspec.json.Decoder(list[Answer]).decode
 
 
 class CatalogGateway:
@@ -97,16 +96,10 @@ class CatalogGateway:
             headers={"X-Request-Id": request_id},
             timeout_s=min(self._call_s, left_s),
         )
-        name = self._hop.name
+        if said.status < 400 or said.status in (500, *NOTHING_DONE):
+            return answers_in(said, count, self._hop.name)
         try:
-            if said.status == 200:
-                answers = _decode_answers(said.body)
-                if len(answers) == count:
-                    return answers
-            elif said.status not in {401, 403, 500, 503}:
-                raise error_of(msgspec.json.decode(said.body, type=dict[str, object]))
+            refusal = msgspec.json.decode(said.body, type=dict[str, object])
         except msgspec.MsgspecError as error:
-            raise NoAnswerError(f"the {name} server answered nonsense") from error
-        if said.status in {401, 403, 503}:
-            raise NotSentError(f"the {name} server refused the call ({said.status})")
-        raise NoAnswerError(f"the {name} server failed ({said.status})")
+            raise NoAnswerError(f"the {self._hop.name} server answered nonsense") from error
+        raise error_of(refusal)

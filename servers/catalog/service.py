@@ -18,7 +18,7 @@ from servers.catalog import (
     shelving,
     store,
 )
-from servers.domain.errors import BookNotFound, KeyReused, OrderNotFound, ShopError
+from servers.domain.errors import KeyReused, OrderNotFound, ShopError
 from servers.domain.ledger import Kind
 from servers.domain.protocols import Addition, Change, TopicCount
 from servers.storage.database import UniqueViolation
@@ -105,7 +105,7 @@ class CatalogService:
 
         async def unit(tx: Transaction) -> list[Entry]:
             if await store.book(tx, book_id) is None:
-                raise _no_book(book_id)
+                raise recording.no_book(book_id)
             return await store.book_ledger(tx, book_id, before, limit)
 
         return await self._database.read(unit, heavy=True)
@@ -164,7 +164,7 @@ class CatalogService:
 
         async def unit(tx: Transaction) -> Change:
             await self._current(tx)
-            made = await _made_before(tx, key)
+            made = await recording.made_before(tx, key)
             if made is not None:
                 return made
             before = await self._living(tx, book_id, version)
@@ -273,22 +273,5 @@ class CatalogService:
         await self._current(tx)
         book = await store.book(tx, book_id)
         if book is None:
-            raise _no_book(book_id)
+            raise recording.no_book(book_id)
         return book.living().expect(version)
-
-
-async def _made_before(tx: Transaction, key: AdminKey | None) -> Change | None:
-    """Return what an earlier change with this key made, as the book stands now."""
-    entry = (await store.by_keys(tx, [key.key])).get(key.key) if key is not None else None
-    if key is None or entry is None:
-        return None
-    if entry.fingerprint != key.fingerprint:
-        raise KeyReused(selling.KEY_REUSED)
-    book = await store.book(tx, entry.book_id)
-    if book is None:
-        raise _no_book(entry.book_id)
-    return Change(book.living(), replayed=True)
-
-
-def _no_book(book_id: int) -> BookNotFound:
-    return BookNotFound(f"There is no book {book_id}. Search for a topic.", book_id=book_id)

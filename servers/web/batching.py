@@ -28,6 +28,7 @@ from servers.web.limits import MAX_CALL_ROWS, MAX_QUEUE_S, SWEEP_S
 if TYPE_CHECKING:
     from random import Random
 
+    from servers.web.connection import HopAnswer
     from servers.web.hop import Hop
 
 _FIRST_PAUSE_S = 0.05
@@ -42,8 +43,28 @@ _FEW_ITEMS = 8
 _ANSWERS_A_TURN = 64
 """Answers passed on in one turn of the loop, so that others get theirs between them."""
 
+NOTHING_DONE = frozenset({401, 403, 503})
+"""What a server answers to a call of which it has done nothing."""
+
 _encode = msgspec.json.Encoder().encode
 _decode_answers = msgspec.json.Decoder(list[Answer]).decode
+
+
+def answers_in(said: HopAnswer, count: int, name: str) -> list[Answer]:
+    """Return what the server of that name answered to each of the items of a call.
+
+    Raises `NotSentError` where it says that it did nothing, `NoAnswerError` where it may have.
+    """
+    if said.status == 200:
+        try:
+            answers = _decode_answers(said.body)
+        except msgspec.MsgspecError as error:
+            raise NoAnswerError(f"the {name} server answered nonsense") from error
+        if len(answers) == count:
+            return answers
+    if said.status in NOTHING_DONE:
+        raise NotSentError(f"the {name} server refused the call ({said.status})")
+    raise NoAnswerError(f"the {name} server failed ({said.status})")
 
 
 class BatchItem(Protocol):
@@ -163,16 +184,7 @@ class Batcher(Generic[Item]):
         answer = await self._hop.call(
             "POST", self._path, body=_encode(items), timeout_s=self._call_s
         )
-        if answer.status == 200:
-            try:
-                answers = _decode_answers(answer.body)
-            except msgspec.MsgspecError as error:
-                raise NoAnswerError(f"the {self._hop.name} server answered nonsense") from error
-            if len(answers) == len(items):
-                return answers
-        if answer.status in {401, 403, 503}:
-            raise NotSentError(f"the {self._hop.name} server refused the call ({answer.status})")
-        raise NoAnswerError(f"the {self._hop.name} server failed ({answer.status})")
+        return answers_in(answer, len(items), self._hop.name)
 
     def _answered(self, entry: _Entry[Item], answer: Answer) -> None:
         if self._changes and answer.status == 202:
