@@ -96,7 +96,7 @@ MUTANTS: Final = (
             CATALOG,
             "        async def unit(tx: Transaction) -> Change:\n"
             "            await self._current(tx)\n"
-            "            made = await _made_before(tx, key)\n"
+            "            made = await recording.made_before(tx, key)\n"
             "            if made is not None:\n"
             "                return made\n"
             "            before = await self._living(tx, book_id, version)\n",
